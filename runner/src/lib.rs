@@ -1,1 +1,4 @@
+//! The privileged half of MCPFusion: takes one typed request a connection, holds it against policy
+//! files, runs the command confined, streams back what it printed. No HTTP, no TLS, no database.
 
+pub mod plan;

@@ -1,1 +1,2 @@
+//! `mcpfusion-runner`.
 fn main() {}

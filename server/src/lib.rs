@@ -1,1 +1,7 @@
+//! The network half of `MCPFusion`: speaks MCP over HTTP, knows who is calling, calls APIs, keeps
+//! state. It never executes a program: commands are asked of `mcpfusion-runner`.
 
+#![forbid(unsafe_code)]
+
+pub mod limits;
+pub mod model;

@@ -1,1 +1,2 @@
+//! `mcpfusion`.
 fn main() {}

@@ -1,0 +1,85 @@
+//! A permitted run: everything that a child needs, and nothing that the caller chose freely.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use proto::StdinMode;
+
+/// What `policy::decide` grants. Only a decision makes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The rule that allowed it.
+    pub rule: String,
+    /// The file to execute: the rule's, checked again when it is opened.
+    pub program: PathBuf,
+    /// The canonical command line, argv 0 included.
+    pub argv: Vec<String>,
+    /// The whole environment.
+    pub env: Vec<(String, String)>,
+    /// The working directory.
+    pub cwd: PathBuf,
+    /// Whether stdin is piped, which the rule allowed.
+    pub stdin: StdinMode,
+    /// How much of everything.
+    pub limits: Limits,
+    /// What it can reach.
+    pub confinement: Confinement,
+}
+
+/// How much of everything a run may take. All are finite.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// From start to TERM.
+    pub wall: Duration,
+    /// From TERM to KILL.
+    pub grace: Duration,
+    /// CPU time, seconds (`RLIMIT_CPU`).
+    pub cpu_s: u64,
+    /// Address space of one process, bytes (`RLIMIT_AS`).
+    pub memory: u64,
+    /// Processes and threads (`RLIMIT_NPROC`, of the run's own uid).
+    pub pids: u64,
+    /// Open files of one process (`RLIMIT_NOFILE`).
+    pub nofile: u64,
+    /// Largest file, bytes (`RLIMIT_FSIZE`).
+    pub fsize: u64,
+    /// The private work directory, bytes.
+    pub workdir_size: u64,
+    /// Bytes of stdout that are passed on.
+    pub stdout: u64,
+    /// Bytes of stderr that are passed on.
+    pub stderr: u64,
+    /// Bytes of both that end the run.
+    pub output_hard: u64,
+    /// Bytes of stdin that are taken.
+    pub stdin: u64,
+}
+
+/// What a run can reach.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confinement {
+    /// Files and trees to read.
+    pub ro: Vec<PathBuf>,
+    /// Files and trees to read and write.
+    pub rw: Vec<PathBuf>,
+    /// Files to execute, beside the program.
+    pub exec: Vec<PathBuf>,
+    /// The network.
+    pub network: Network,
+    /// Capabilities to keep, `CAP_NET_RAW`; none for most.
+    pub capabilities: Vec<String>,
+}
+
+/// What a run may do with the network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Network {
+    /// Internet sockets, to anywhere. Landlock's ports are not used: a scanner would take a
+    /// denied port for a filtered one.
+    Any,
+    /// Internet sockets; TCP only to these ports.
+    Connect(Vec<u16>),
+    /// Nothing but netlink's reading of the host's interfaces and routes (`ip`, `ss`).
+    Inspect,
+    /// No socket at all.
+    None,
+}

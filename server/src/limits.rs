@@ -1,0 +1,51 @@
+//! Every bound of the server, by name. What operators differ in is a setting with one of these as
+//! its default.
+
+use std::time::Duration;
+
+/// Open connections; more wait in the kernel's queue.
+pub const CONNECTIONS: usize = 1_024;
+/// For a request's head to arrive.
+pub const HEADER_READ: Duration = Duration::from_secs(10);
+/// Bytes of a request's head.
+pub const HEADER_BYTES: usize = 64 * 1024;
+/// For a request's body to arrive.
+pub const BODY_READ: Duration = Duration::from_secs(30);
+/// Bytes of a request's body.
+pub const BODY_BYTES: usize = 4 * 1024 * 1024;
+/// Streams of one HTTP/2 connection.
+pub const HTTP2_STREAMS: u32 = 64;
+/// For open requests to end when the server stops.
+pub const DRAIN: Duration = Duration::from_secs(5);
+
+/// MCP sessions in all.
+pub const SESSIONS: usize = 10_000;
+/// MCP sessions of one user.
+pub const SESSIONS_PER_USER: usize = 256;
+/// A session without a request ends after this.
+pub const SESSION_IDLE: Duration = Duration::from_hours(1);
+
+/// One config file, bytes.
+pub const CONFIG_BYTES: u64 = 8 * 1024 * 1024;
+/// An upstream API's answer, bytes; the rest is not read.
+pub const UPSTREAM_BODY: usize = 8 * 1024 * 1024;
+/// What a model is shown of one result, bytes.
+pub const RESULT_TEXT: usize = 1024 * 1024;
+/// What is shown of an upstream's error, bytes.
+pub const UPSTREAM_EXCERPT: usize = 512;
+/// An API call, if its endpoint does not say.
+pub const API_TIMEOUT: Duration = Duration::from_mins(1);
+/// To connect to an upstream.
+pub const API_CONNECT: Duration = Duration::from_secs(10);
+
+/// To connect to the runner.
+pub const RUNNER_CONNECT: Duration = Duration::from_secs(2);
+
+/// Jobs that wait for the store's writer.
+pub const STORE_QUEUE: usize = 1_024;
+/// Jobs of one commit.
+pub const STORE_BATCH: usize = 512;
+/// The store's page cache, bytes.
+pub const STORE_CACHE: usize = 4 * 1024 * 1024;
+/// A description of a token or a user, characters.
+pub const DESCRIPTION: usize = 255;

@@ -1,0 +1,10 @@
+//! Plain types that the whole server shares. No I/O, no tokio, no axum.
+
+pub mod caller;
+pub mod command;
+pub mod endpoint;
+pub mod name;
+pub mod outcome;
+pub mod param;
+pub mod secret;
+pub mod tool;
