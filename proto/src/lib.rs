@@ -16,8 +16,8 @@ pub use bounded::{Blob, List, OutOfBounds, Text};
 pub use channel::{ChannelError, Receiver, Sender, channel};
 pub use codec::{DecodeError, EncodeError, Message};
 pub use message::{
-    About, CommandInfo, Denial, DenyCode, Ended, EnvVar, Execute, Exit, Failure, Reply, Request,
-    RunId, Started, Status, StdinMode, Stream, StreamReport, Usage,
+    About, Arg, Args, Chunk, CommandInfo, Denial, DenyCode, Ended, EnvVar, Execute, Exit, Failure,
+    Name, Reason, Reply, Request, RunId, Started, Status, StdinMode, Stream, StreamReport, Usage,
 };
 
 /// The wire version. Both halves ship together; another version is refused by name.

@@ -1,4 +1,11 @@
 //! The privileged half of MCPFusion: takes one typed request a connection, holds it against policy
 //! files, runs the command confined, streams back what it printed. No HTTP, no TLS, no database.
 
+pub mod audit;
+pub mod host;
 pub mod plan;
+pub mod sandbox;
+pub mod slots;
+pub mod spawn;
+pub mod stage2;
+pub mod sys;

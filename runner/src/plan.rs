@@ -3,7 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bincode::{Decode, Encode};
 use proto::StdinMode;
+
+/// The kernel opens a dynamic program's loader for execution.
+pub const DYNAMIC_LOADERS: [&str; 2] =
+    ["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"];
 
 /// What `policy::decide` grants. Only a decision makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +32,7 @@ pub struct Plan {
 }
 
 /// How much of everything a run may take. All are finite.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Limits {
     /// From start to TERM.
     pub wall: Duration,
@@ -56,7 +61,7 @@ pub struct Limits {
 }
 
 /// What a run can reach.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Confinement {
     /// Files and trees to read.
     pub ro: Vec<PathBuf>,
@@ -71,7 +76,7 @@ pub struct Confinement {
 }
 
 /// What a run may do with the network.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub enum Network {
     /// Internet sockets, to anywhere. Landlock's ports are not used: a scanner would take a
     /// denied port for a filtered one.
@@ -82,4 +87,42 @@ pub enum Network {
     Inspect,
     /// No socket at all.
     None,
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A plan that runs `program` with small limits.
+    pub(crate) fn plan(program: &str, argv: &[&str]) -> Plan {
+        Plan {
+            rule: "test".to_owned(),
+            program: program.into(),
+            argv: argv.iter().map(|&arg| arg.to_owned()).collect(),
+            env: vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())],
+            cwd: "/".into(),
+            stdin: StdinMode::Closed,
+            limits: Limits {
+                wall: Duration::from_secs(10),
+                grace: Duration::from_secs(1),
+                cpu_s: 5,
+                memory: 1 << 30,
+                pids: 32,
+                nofile: 64,
+                fsize: 1 << 20,
+                workdir_size: 1 << 20,
+                stdout: 64 << 10,
+                stderr: 64 << 10,
+                output_hard: 1 << 20,
+                stdin: 64 << 10,
+            },
+            confinement: Confinement {
+                ro: ["/usr/lib", "/lib", "/lib64", "/etc/ld.so.cache"].map(PathBuf::from).to_vec(),
+                rw: vec!["/dev/null".into()],
+                exec: vec!["/lib64/ld-linux-x86-64.so.2".into()],
+                network: Network::None,
+                capabilities: Vec::new(),
+            },
+        }
+    }
 }

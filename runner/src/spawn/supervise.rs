@@ -1,0 +1,197 @@
+//! Watches over one running command until nothing of it is alive: output, stdin, time, and whoever
+//! asks for its end.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use proto::{Chunk, Ended, Exit, Reply, Request, Status, Stream};
+use rustix::process::Signal;
+use tokio::io::AsyncWriteExt;
+use tokio::net::unix::pipe;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::child::Child;
+use super::launch::Running;
+use super::output::Output;
+use crate::plan::Limits;
+use crate::stage2::status::Line;
+
+/// What is left in the pipes is read for this long after the end: without a PID namespace a process
+/// that escaped its group could hold them open.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// Runs `running` to its end and tells how it was. `requests` ends when the front end hangs up.
+pub async fn supervise(
+    running: Running,
+    limits: &Limits,
+    wall: Duration,
+    replies: &mpsc::Sender<Reply>,
+    requests: &mut mpsc::Receiver<Request>,
+    shutdown: &CancellationToken,
+) -> std::io::Result<Exit> {
+    let Running { init, stdin, stdout, stderr, mut status, kill } = running;
+    let began = Instant::now();
+    let end = init.end()?;
+    let mut stdout = Output::new(Stream::Stdout, stdout, limits.stdout);
+    let mut stderr = Output::new(Stream::Stderr, stderr, limits.stderr);
+    let mut stdin =
+        Stdin { pipe: stdin, queue: VecDeque::new(), room: limits.stdin, closing: false };
+    let mut ending = Ending {
+        init: &init,
+        kill,
+        grace: limits.grace,
+        why: None,
+        forced: false,
+        next: began + wall,
+    };
+    let mut peer_listens = true;
+    let mut last_line = None;
+
+    loop {
+        tokio::select! {
+            () = end.wait() => break,
+            () = stdout.pump(replies) => {}
+            () = stderr.pump(replies) => {}
+            () = stdin.write() => {}
+            () = sleep_until(ending.next) => ending.time_is_up(),
+            line = status.next(), if last_line.is_none() => last_line = Some(line),
+            () = shutdown.cancelled(), if ending.why.is_none() => ending.softly(Ended::Shutdown),
+            request = requests.recv(), if peer_listens => match request {
+                Some(Request::Stdin(chunk)) if stdin.take(&chunk) => {}
+                Some(Request::Cancel) => ending.softly(Ended::Cancelled),
+                // Hung up, more stdin than the policy takes, or out of turn.
+                None | Some(_) => {
+                    peer_listens = false;
+                    ending.softly(Ended::Cancelled);
+                }
+            },
+        }
+        if stdout.report().written + stderr.report().written > limits.output_hard {
+            ending.now(Ended::OutputLimit);
+        }
+    }
+
+    let duration = began.elapsed();
+    let drained = tokio::time::timeout(DRAIN, async {
+        while !(stdout.is_ended() && stderr.is_ended()) {
+            tokio::select! {
+                () = stdout.pump(replies) => {}
+                () = stderr.pump(replies) => {}
+            }
+        }
+    });
+    // Over the time the counts say what is missing.
+    drained.await.ok();
+    let last_line = match last_line {
+        Some(line) => line,
+        None => status.next().await,
+    };
+    let status = match last_line {
+        Some(Line::Ended(status)) => status,
+        Some(_) | None => Status::Signal(9),
+    };
+    let ended = ending.finish();
+    Ok(Exit {
+        status,
+        ended,
+        duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+        stdout: stdout.report(),
+        stderr: stderr.report(),
+        usage: init.reap()?,
+    })
+}
+
+/// TERM, then KILL after the grace; KILL at once where nothing may be waited for.
+struct Ending<'a> {
+    init: &'a Child,
+    kill: Signal,
+    grace: Duration,
+    why: Option<Ended>,
+    forced: bool,
+    next: Instant,
+}
+
+impl Ending<'_> {
+    fn time_is_up(&mut self) {
+        if self.why.is_some() {
+            self.kill_now();
+        } else {
+            self.softly(Ended::TimedOut { forced: false });
+        }
+    }
+
+    fn softly(&mut self, why: Ended) {
+        if self.why.is_none() {
+            self.why = Some(why);
+            self.next = Instant::now() + self.grace;
+            self.init.signal(Signal::TERM);
+        }
+    }
+
+    fn now(&mut self, why: Ended) {
+        if self.why.is_none() {
+            self.why = Some(why);
+        }
+        if !self.forced {
+            self.kill_now();
+        }
+    }
+
+    fn kill_now(&mut self) {
+        self.forced = true;
+        self.init.signal(self.kill);
+        self.next = Instant::now() + self.grace.max(Duration::from_secs(1));
+    }
+
+    fn finish(&self) -> Ended {
+        match self.why {
+            None => Ended::Itself,
+            Some(Ended::TimedOut { .. }) => Ended::TimedOut { forced: self.forced },
+            Some(why) => why,
+        }
+    }
+}
+
+/// The command's stdin and what is still to be written to it.
+struct Stdin {
+    pipe: Option<pipe::Sender>,
+    queue: VecDeque<u8>,
+    room: u64,
+    closing: bool,
+}
+
+impl Stdin {
+    /// Queues a piece; an empty one closes. `false` for more than the limit or after the close.
+    fn take(&mut self, chunk: &Chunk) -> bool {
+        let len = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+        let Some(room) = self.room.checked_sub(len) else { return false };
+        if self.closing {
+            return false;
+        }
+        self.room = room;
+        self.closing = chunk.is_empty();
+        if self.pipe.is_some() {
+            self.queue.extend(chunk.iter());
+        }
+        true
+    }
+
+    /// Writes some of the queue, or closes; waits for ever when there is nothing to do. Safe to cancel.
+    async fn write(&mut self) {
+        let (next, _) = self.queue.as_slices();
+        match &mut self.pipe {
+            Some(pipe) if !next.is_empty() => match pipe.write(next).await {
+                Ok(written) => drop(self.queue.drain(..written)),
+                // The command closed its stdin, which is its right.
+                Err(_) => {
+                    self.queue.clear();
+                    self.pipe = None;
+                }
+            },
+            Some(_) if self.closing => self.pipe = None,
+            Some(_) | None => std::future::pending().await,
+        }
+    }
+}

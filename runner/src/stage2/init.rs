@@ -1,0 +1,183 @@
+//! Init of one run: process 1 of its PID namespace. It makes the mounts, forks the command, passes
+//! the runner's TERM on, reaps, and takes everything with it when it ends.
+
+use std::fs;
+use std::os::fd::OwnedFd;
+
+use caps::{Capability, CapsHashSet};
+use nix::errno::Errno;
+use nix::sys::prctl;
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Gid, Pid, Uid, pipe};
+
+use super::spec::{Namespaces, Spec};
+use super::status::{Status, Step, StepError, failure_of_command};
+use super::{command, die_with_parent, mounts};
+use crate::sandbox::{capabilities, identity, seccomp};
+use crate::sys;
+
+/// Runs init to its end and returns its exit code.
+pub(super) fn main(spec: &Spec, program: &OwnedFd, status: Status, uid: Uid, gid: Gid) -> u8 {
+    if let Err(error) = enter(spec, &status, uid, gid) {
+        return status.fail(&error);
+    }
+    let (report, report_end) = match pipe() {
+        Ok(ends) => ends,
+        Err(errno) => return status.fail(&Step::Fork.failed(errno)),
+    };
+    match sys::fork() {
+        Err(errno) => status.fail(&Step::Fork.failed(errno)),
+        Ok(ForkResult::Child) => {
+            drop((status, report));
+            command::main(spec, program, Status::new(report_end))
+        }
+        Ok(ForkResult::Parent { child }) => {
+            drop(report_end);
+            if let Some(line) = failure_of_command(report.into()) {
+                end_everything(spec.namespaces);
+                return status.forward(&line);
+            }
+            status.started();
+            let ended = match shed(spec) {
+                Ok(()) => supervise(child),
+                Err(error) => {
+                    end_everything(spec.namespaces);
+                    return status.fail(&error);
+                }
+            };
+            end_everything(spec.namespaces);
+            status.ended(ended)
+        }
+    }
+}
+
+/// What must hold before the command's process exists.
+fn enter(spec: &Spec, status: &Status, uid: Uid, gid: Gid) -> Result<(), StepError> {
+    die_with_parent().map_err(|e| Step::Parent.failed(e))?;
+    if !status.has_reader() {
+        return Err(Step::Parent.explained("the runner is gone"));
+    }
+    wanted_signals().thread_block().map_err(|e| Step::Session.failed(e))?;
+    match spec.namespaces {
+        Namespaces::None => {
+            // A killed init would leave its orphans to the host: it must live to end them.
+            prctl::set_pdeathsig(Signal::SIGUSR1).map_err(|e| Step::Parent.failed(e))?;
+            prctl::set_child_subreaper(true).map_err(|e| Step::Namespaces.failed(e))?;
+            return Ok(());
+        }
+        Namespaces::Privileged => {}
+        Namespaces::User => map_user(uid, gid)?,
+    }
+    let (owner, group) = spec
+        .identity
+        .map_or((uid.as_raw(), gid.as_raw()), |identity| (identity.command, identity.command));
+    mounts::apply(spec, owner, group).map_err(|e| Step::Mounts.explained(e))
+}
+
+/// Maps the runner's own user to itself: user_namespaces(7).
+fn map_user(uid: Uid, gid: Gid) -> Result<(), StepError> {
+    let write = |file: &str, text: String| {
+        fs::write(format!("/proc/self/{file}"), text)
+            .map_err(|e| Step::Namespaces.explained(format_args!("{file}: {e}")))
+    };
+    // The files in /proc of a process that is not dumpable belong to root.
+    prctl::set_dumpable(true).map_err(|e| Step::Namespaces.failed(e))?;
+    write("setgroups", "deny".to_owned())?;
+    write("uid_map", format!("{uid} {uid} 1"))?;
+    write("gid_map", format!("{gid} {gid} 1"))?;
+    prctl::set_dumpable(false).map_err(|e| Step::Namespaces.failed(e))
+}
+
+/// Gives up what init had to have: descriptors, identity, capabilities, system calls.
+fn shed(spec: &Spec) -> Result<(), StepError> {
+    let may_kill = CapsHashSet::from([Capability::CAP_KILL]);
+    if spec.holds_capabilities() {
+        capabilities::bound(&may_kill).map_err(|e| Step::Bounding.explained(e))?;
+    }
+    if let Some(identity) = spec.identity {
+        capabilities::keep_over_identity().map_err(|e| Step::Capabilities.explained(e))?;
+        identity::take(identity.init).map_err(|e| Step::Identity.failed(e))?;
+        die_with_parent().map_err(|e| Step::Parent.failed(e))?;
+    }
+    let keep = if spec.identity.is_some() { may_kill } else { CapsHashSet::new() };
+    capabilities::limit_to(&keep, false).map_err(|e| Step::Capabilities.explained(e))?;
+    prctl::set_no_new_privs().map_err(|e| Step::Privileges.failed(e))?;
+    // The command's pipes end when the command ends, not when init does.
+    for stream in 0..=2 {
+        nix::unistd::close(stream).map_err(|e| Step::Descriptors.failed(e))?;
+    }
+    let filter = seccomp::compile_init().map_err(|e| Step::Seccomp.explained(e))?;
+    seccompiler::apply_filter(&filter).map_err(|e| Step::Seccomp.explained(e))
+}
+
+/// TERM from the runner asks the command to end; USR1 ends everything at once.
+fn wanted_signals() -> SigSet {
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGTERM);
+    signals.add(Signal::SIGCHLD);
+    signals.add(Signal::SIGUSR1);
+    signals
+}
+
+/// Waits for signals until the command has ended.
+fn supervise(command: Pid) -> proto::Status {
+    let signals = wanted_signals();
+    loop {
+        if let Some(ended) = reap(command) {
+            return ended;
+        }
+        match signals.wait() {
+            // The command leads its own group and session; what left it gets the final KILL.
+            Ok(Signal::SIGTERM) => signal(Pid::from_raw(-command.as_raw()), Signal::SIGTERM),
+            Ok(Signal::SIGUSR1) => signal(command, Signal::SIGKILL),
+            Ok(_) | Err(_) => {}
+        }
+    }
+}
+
+/// Reaps whatever has ended; tells when the command is among it.
+fn reap(command: Pid) -> Option<proto::Status> {
+    let mut ended = None;
+    loop {
+        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(pid, code)) if pid == command => {
+                ended = Some(proto::Status::Code(u8::try_from(code & 0xff).unwrap_or(u8::MAX)));
+            }
+            Ok(WaitStatus::Signaled(pid, signal, _)) if pid == command => {
+                ended = Some(proto::Status::Signal(signal_number(signal)));
+            }
+            Ok(WaitStatus::StillAlive) | Err(_) => return ended,
+            Ok(_) => {}
+        }
+    }
+}
+
+fn signal_number(signal: Signal) -> u8 {
+    #[expect(clippy::as_conversions, reason = "the enum's discriminant is the signal's number")]
+    let number = signal as i32;
+    u8::try_from(number).unwrap_or(u8::MAX)
+}
+
+fn signal(pid: Pid, signal: Signal) {
+    // It may have ended by now.
+    kill(pid, signal).ok();
+}
+
+/// With a PID namespace the kernel ends everything when init ends. Without one, init is the
+/// subreaper of all that is left, and ends it one generation after the other.
+fn end_everything(namespaces: Namespaces) {
+    if namespaces.has_pid() {
+        return;
+    }
+    let children = format!("/proc/self/task/{}/children", nix::unistd::gettid());
+    loop {
+        let pids = fs::read_to_string(&children).unwrap_or_default();
+        for pid in pids.split_whitespace().filter_map(|pid| pid.parse().ok()) {
+            signal(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+        if matches!(waitpid(None, None), Err(Errno::ECHILD)) {
+            return;
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The only unsafe code of the runner: system calls that no crate offers as safe functions.
+#![expect(
+    unsafe_code,
+    reason = "raw clone, fork, close_range and taking over inherited descriptors"
+)]
+
+use std::io;
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use nix::errno::Errno;
+use nix::unistd::{ForkResult, Pid};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// fork(2).
+pub fn fork() -> Result<ForkResult, Errno> {
+    // SAFETY: only stage 2 and the init that it becomes call this, and both have one thread, so the
+    // child finds no lock that another thread held.
+    unsafe { nix::unistd::fork() }
+}
+
+/// clone(2) like fork(2) with `flags` (`CLONE_NEW*`, `CLONE_PARENT`). In the child: `None`.
+/// The child must not use anything that knows its thread id, for the C library does not learn it.
+pub fn clone(flags: libc::c_int) -> Result<Option<Pid>, Errno> {
+    let flags = libc::c_long::from(flags | libc::SIGCHLD);
+    // SAFETY: with a null stack and without CLONE_VM the child gets a copy of this process, as fork
+    // gives it; stage 2 has one thread. The raw call is used because the C library offers none that
+    // takes CLONE_PARENT without a second stack.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
+    match i32::try_from(pid) {
+        Ok(0) => Ok(None),
+        Ok(pid) if pid > 0 => Ok(Some(Pid::from_raw(pid))),
+        Ok(_) | Err(_) => Err(Errno::last()),
+    }
+}
+
+/// Closes every descriptor from `first` on: close_range(2).
+pub fn close_from(first: u32) -> Result<(), Errno> {
+    // SAFETY: stage 2 calls this before it owns any descriptor from `first` on, and init when it
+    // will never use one again.
+    let done = unsafe { libc::close_range(first, u32::MAX, 0) };
+    Errno::result(done).map(drop)
+}
+
+/// Marks every descriptor from `first` on to end with the next exec: close_range(2).
+pub fn close_on_exec_from(first: u32) -> Result<(), Errno> {
+    let flags = i32::try_from(libc::CLOSE_RANGE_CLOEXEC).unwrap_or_default();
+    // SAFETY: a flag of descriptors is set; none is closed, so every owner keeps its own.
+    let done = unsafe { libc::close_range(first, u32::MAX, flags) };
+    Errno::result(done).map(drop)
+}
+
+/// Owns a descriptor that the parent process placed at `number`.
+///
+/// Called once for each number, at the start of the process.
+pub fn inherit(number: RawFd) -> Result<OwnedFd, Errno> {
+    nix::fcntl::fcntl(
+        // SAFETY: the descriptor is only asked whether it is open, and is not kept.
+        unsafe { BorrowedFd::borrow_raw(number) },
+        nix::fcntl::FcntlArg::F_GETFD,
+    )?;
+    // SAFETY: it is open, as was just seen, and nothing else in this process owns it: the caller
+    // asks once, before anything else runs.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Duplicates a descriptor to a number of at least `lowest`, close-on-exec: fcntl(2).
+pub fn duplicate_from(fd: BorrowedFd<'_>, lowest: RawFd) -> Result<OwnedFd, Errno> {
+    let raw = nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_DUPFD_CLOEXEC(lowest))?;
+    // SAFETY: the kernel just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(raw) })
+}
+
+/// Watches a descriptor until it becomes readable.
+pub fn watch_readable(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` stays the same open descriptor for as long as it lives, and the watch
+    // owns it.
+    Ok(unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }?)
+}
+
+/// Joins a new session keyring, so that the keys of whoever started the runner are out of reach:
+/// keyctl(2), `KEYCTL_JOIN_SESSION_KEYRING`.
+pub fn new_session_keyring() -> Result<(), Errno> {
+    const KEYCTL_JOIN_SESSION_KEYRING: libc::c_long = 1;
+    // SAFETY: a null name asks for an anonymous keyring; no memory is passed.
+    let id = unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0) };
+    Errno::result(id).map(drop)
+}
+
+/// Sets what a signal does: sigaction(2).
+pub fn set_signal_action(
+    signal: nix::sys::signal::Signal,
+    action: &nix::sys::signal::SigAction,
+) -> Result<(), Errno> {
+    // SAFETY: the only action that is set is the default, which runs no code of ours.
+    unsafe { nix::sys::signal::sigaction(signal, action) }.map(drop)
+}
+
+/// Reaps a child that has ended and tells what it and everything it reaped used: wait4(2).
+pub fn reap(child: Pid) -> Result<proto::Usage, Errno> {
+    let mut status = 0;
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: both pointers are to live variables of the right type.
+    let reaped = unsafe { libc::wait4(child.as_raw(), &raw mut status, 0, usage.as_mut_ptr()) };
+    Errno::result(reaped)?;
+    // SAFETY: the call succeeded and filled it; all zeroes would be valid as well.
+    let usage = unsafe { usage.assume_init() };
+    let micros = |time: libc::timeval| {
+        u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000
+            + u64::try_from(time.tv_usec).unwrap_or(0)
+    };
+    Ok(proto::Usage {
+        cpu_us: micros(usage.ru_utime) + micros(usage.ru_stime),
+        max_rss_kib: u64::try_from(usage.ru_maxrss).unwrap_or(0),
+    })
+}
