@@ -2,8 +2,10 @@
 //! files, runs the command confined, streams back what it printed. No HTTP, no TLS, no database.
 
 pub mod audit;
+pub mod diagnostic;
 pub mod host;
 pub mod plan;
+pub mod policy;
 pub mod sandbox;
 pub mod slots;
 pub mod spawn;

@@ -1,0 +1,269 @@
+//! What a reviewer would object to: each objection of the checklist that can be made without the
+//! host is made here, when the policy is loaded.
+
+use std::ops::Range;
+use std::path::Path;
+
+use super::dangerous;
+use super::gtfobins;
+use super::parse::At;
+use super::raw::RawCommand;
+use super::rule::{Node, Rest, Rule, WORKDIR};
+use super::value::{Kind, ValueType};
+use crate::diagnostic::{Place, Report};
+use crate::plan::Network;
+
+/// Capabilities that a command may keep.
+pub(super) const CAPABILITIES: [&str; 3] = ["CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_SYS_NICE"];
+
+/// Capabilities that lead to root, so that nobody asks why they are missing above.
+const ROOT_IN_DISGUISE: [&str; 20] = [
+    "CAP_AUDIT_CONTROL",
+    "CAP_BPF",
+    "CAP_CHOWN",
+    "CAP_DAC_OVERRIDE",
+    "CAP_DAC_READ_SEARCH",
+    "CAP_FOWNER",
+    "CAP_KILL",
+    "CAP_LINUX_IMMUTABLE",
+    "CAP_MAC_ADMIN",
+    "CAP_MAC_OVERRIDE",
+    "CAP_MKNOD",
+    "CAP_NET_ADMIN",
+    "CAP_SETFCAP",
+    "CAP_SETGID",
+    "CAP_SETPCAP",
+    "CAP_SETUID",
+    "CAP_SYS_ADMIN",
+    "CAP_SYS_MODULE",
+    "CAP_SYS_PTRACE",
+    "CAP_SYS_RAWIO",
+];
+
+/// Trees that no command may write to.
+const NEVER_WRITTEN: [&str; 12] = [
+    "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/opt", "/proc", "/root", "/sbin", "/sys",
+    "/usr",
+];
+
+/// Devices that may be written to although the rest of `/dev` may not.
+const HARMLESS_DEVICES: [&str; 3] = ["/dev/full", "/dev/null", "/dev/zero"];
+
+/// Directories that everybody can write to: nothing is read or executed from there.
+const WORLD_WRITABLE: [&str; 3] = ["/dev/shm", "/tmp", "/var/tmp"];
+
+/// Variables by which a program is made to load or run something else.
+const DANGEROUS_ENV: [&str; 36] = [
+    "BASH_ENV",
+    "BROWSER",
+    "CDPATH",
+    "CURL_HOME",
+    "DISPLAY",
+    "EDITOR",
+    "ENV",
+    "GCONV_PATH",
+    "GETCONF_DIR",
+    "GIT_SSH",
+    "GIT_SSH_COMMAND",
+    "HOME",
+    "HOSTALIASES",
+    "IFS",
+    "LESSCLOSE",
+    "LESSOPEN",
+    "LOCALDOMAIN",
+    "LOCPATH",
+    "MANPAGER",
+    "NIS_PATH",
+    "NLSPATH",
+    "NMAPDIR",
+    "NODE_OPTIONS",
+    "NODE_PATH",
+    "OPENSSL_CONF",
+    "OPENSSL_MODULES",
+    "PAGER",
+    "PATH",
+    "RESOLV_HOST_CONF",
+    "RES_OPTIONS",
+    "SHELL",
+    "TERMCAP",
+    "TMPDIR",
+    "TZDIR",
+    "VISUAL",
+    "XDG_CONFIG_HOME",
+];
+
+const DANGEROUS_ENV_PREFIXES: [&str; 10] =
+    ["GIT_", "GLIBC_", "JAVA_", "LD_", "LUA_", "MALLOC_", "NODE_", "PERL", "PYTHON", "RUBY"];
+
+/// Longest run that raises no eyebrow, seconds.
+const LONG_WALL_S: u64 = 3_600;
+
+/// Whether a capability is as good as root.
+pub(super) fn is_root_in_disguise(capability: &str) -> bool {
+    ROOT_IN_DISGUISE.contains(&capability)
+}
+
+/// Makes all objections to a rule.
+pub(super) fn rule(rule: &Rule, raw: &RawCommand, place: &Place, at: &At, report: &mut Report) {
+    check_interpreter(rule, raw, at, report);
+    check_reach(rule, raw, place, at, report);
+    for name in raw.settable_env.keys() {
+        if is_dangerous_env(name.get_ref()) {
+            report
+                .error(
+                    &at.place(name.span()),
+                    format!(
+                        "a request must not set {}: programs run or load by it",
+                        name.get_ref()
+                    ),
+                )
+                .help("fix its value in env, or take it out");
+        }
+    }
+    for (name, value) in &raw.env {
+        if is_dangerous_env(name.get_ref()) && is_loader(name.get_ref()) {
+            report
+                .warning(
+                    &at.place(name.span()),
+                    format!("{} changes what is loaded", name.get_ref()),
+                )
+                .help(format!("make sure that nobody can write to {}", value.get_ref()));
+        }
+    }
+    if rule.limits.wall.as_secs() > LONG_WALL_S {
+        report.warning(place, format!("{} may run for more than an hour", rule.name));
+    }
+    if rule.reach.capabilities.iter().any(|name| name == "CAP_NET_RAW") {
+        report
+            .warning(place, format!("{} keeps CAP_NET_RAW", rule.name))
+            .help("packets that it forges pass filters on this host: give it a network of its own");
+    }
+    let program = program_name(&rule.path);
+    warn_dangerous(program, &rule.grammar, place, report);
+}
+
+fn warn_dangerous(program: &str, node: &Node, place: &Place, report: &mut Report) {
+    for word in node.flags.iter().chain(node.options.keys()) {
+        if let Some(why) = dangerous::why(program, word) {
+            report
+                .warning(place, format!("{program} {word} is dangerous: {why}"))
+                .help("keep it only with a type that allows no more than you mean");
+        }
+    }
+    if let Rest::Subs(subs) = &node.rest {
+        for (name, sub) in subs {
+            if let Some(why) = dangerous::why(program, name) {
+                report.warning(place, format!("{program} {name} is dangerous: {why}"));
+            }
+            warn_dangerous(program, sub, place, report);
+        }
+    }
+}
+
+/// A program that runs what it is told must not be told freely.
+fn check_interpreter(rule: &Rule, raw: &RawCommand, at: &At, report: &mut Report) {
+    let name = program_name(&rule.path);
+    let span = || at.place(raw.path.span());
+    if let Some(word) = &raw.i_know {
+        if word.get_ref().trim().len() < 10 {
+            report
+                .error(&at.place(word.span()), "i_know gives no reason")
+                .help("say in a sentence why this is safe, for those who review it");
+        } else if !gtfobins::runs_others(name) {
+            report.warning(&at.place(word.span()), format!("{name} needs no i_know"));
+        }
+        return;
+    }
+    if !gtfobins::runs_others(name) {
+        return;
+    }
+    if let Some(free) = free_word(&rule.grammar, gtfobins::reads_programs(name)) {
+        report
+            .error(&span(), format!("{name} runs what it is told, and {free} can be nearly anything"))
+            .help("use enum, file or literal, name a script with interpreter, or say i_know = \"why\"");
+    }
+}
+
+/// The first place of a grammar where a caller can say what they like.
+fn free_word(node: &Node, paths_too: bool) -> Option<String> {
+    let free = |value: &ValueType| {
+        value.is_free() || (paths_too && matches!(value.kind, Kind::Path { .. }))
+    };
+    let option = node.options.iter().find(|(_, option)| free(&option.value));
+    if let Some((name, _)) = option {
+        return Some(format!("the value of {name}"));
+    }
+    match &node.rest {
+        Rest::Positionals(several) => {
+            several.iter().find(|one| free(&one.value)).map(|one| one.name.clone())
+        }
+        Rest::Subs(subs) => subs.values().find_map(|sub| free_word(sub, paths_too)),
+    }
+}
+
+fn check_reach(rule: &Rule, raw: &RawCommand, place: &Place, at: &At, report: &mut Report) {
+    let reach = &rule.reach;
+    // A path of the command itself is shown where it stands, one of a profile at the command.
+    let locate = |path: &str| -> Place {
+        let own = raw.ro.iter().chain(&raw.rw).chain(&raw.exec);
+        let found: Option<Range<usize>> =
+            own.clone().find(|w| w.get_ref() == path).map(toml::Spanned::span);
+        found.map_or_else(|| place.clone(), |span| at.place(span))
+    };
+    for path in reach.ro.iter().chain(&reach.rw).chain(&reach.exec) {
+        if path == "/" {
+            report
+                .error(&locate(path), "\"/\" opens the whole host")
+                .help("list the directories that the program needs");
+        }
+    }
+    for path in &reach.rw {
+        let harmless = HARMLESS_DEVICES.contains(&path.as_str());
+        if !harmless && NEVER_WRITTEN.iter().any(|tree| is_beneath(path, tree)) {
+            report
+                .error(&locate(path), format!("{path} must not be written to by a command"))
+                .help("write to %workdir, or to a directory of its own under /var or /srv");
+        }
+        let clash = reach.exec.iter().find(|exec| is_beneath(exec, path) || is_beneath(path, exec));
+        if let Some(exec) = clash {
+            report
+                .error(&locate(path), format!("{path} can be written to and {exec} executed"))
+                .help("what can be written must not be executed: separate the trees");
+        }
+        let program = rule.program.to_string_lossy();
+        if is_beneath(&program, path) || is_beneath(&rule.path, path) {
+            report.error(&locate(path), "the command could write to its own program");
+        }
+    }
+    for path in reach.ro.iter().chain(&reach.exec) {
+        if WORLD_WRITABLE.iter().any(|tree| is_beneath(path, tree)) {
+            report
+                .error(&locate(path), format!("everybody can write to {path}"))
+                .help("keep what a command reads where only trusted users can write");
+        }
+    }
+    if reach.network.0 == Network::Any && reach.capabilities.is_empty() && reach.rw.len() > 8 {
+        report.warning(place, "this command can send to anywhere what it can write and read");
+    }
+}
+
+fn is_beneath(path: &str, tree: &str) -> bool {
+    tree == "/"
+        || path.strip_prefix(tree).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        || (tree == WORKDIR && path.starts_with(WORKDIR))
+}
+
+fn is_dangerous_env(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    DANGEROUS_ENV.contains(&upper.as_str())
+        || DANGEROUS_ENV_PREFIXES.iter().any(|prefix| upper.starts_with(prefix))
+        || upper.ends_with("_PROXY")
+}
+
+fn is_loader(name: &str) -> bool {
+    ["LD_", "GCONV_PATH", "LOCPATH", "OPENSSL_MODULES"].iter().any(|start| name.starts_with(start))
+}
+
+fn program_name(path: &str) -> &str {
+    Path::new(path).file_name().and_then(|name| name.to_str()).unwrap_or(path)
+}

@@ -1,0 +1,420 @@
+//! From a command as it is written to a rule: program, words, environment, grants, limits, examples.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use proto::StdinMode;
+
+use super::check;
+use super::defaults;
+use super::form;
+use super::grammar;
+use super::kind;
+use super::parse::{At, Named};
+use super::program::{self, Role, Unfit};
+use super::raw::{RawCommand, RawExample, RawNetwork, RawProfile, Table, Word, Words};
+use super::rule::{NetworkGrant, Reach, Rule, WORKDIR};
+use super::trust::Trust;
+use super::value::{ValueType, file};
+use crate::diagnostic::Report;
+use crate::plan::{Limits, Network};
+
+/// Most words that a policy may add to a command line before, and again after the caller's.
+const MAX_FIXED: usize = 24;
+/// Longest text about a command, bytes.
+const MAX_ABOUT: usize = proto::limit::REASON;
+/// Longest chain of profiles.
+const MAX_EXTENDS: usize = 8;
+
+/// What all commands of a policy share.
+pub(super) struct Context<'a> {
+    pub(super) limits: &'a Limits,
+    pub(super) env: &'a BTreeMap<String, String>,
+    pub(super) profiles: &'a Named<RawProfile>,
+    pub(super) trust: &'a Trust,
+}
+
+impl Context<'_> {
+    /// Makes a rule. Where something is wrong the report says so, and the rule is never used.
+    pub(super) fn rule(
+        &self,
+        name: &str,
+        span: &Range<usize>,
+        mut raw: RawCommand,
+        at: &At,
+        report: &mut Report,
+    ) -> Rule {
+        let place = at.place(span.clone());
+        let grammar = form::node(&raw.take_node(), span, 0, at, report);
+        let (program, head, unavailable) = self.program(&raw, at, report);
+        let (mut reach, profile_env) = self.profile(raw.profile.as_ref(), at, report);
+        add_paths(&mut reach.ro, &raw.ro, at, report);
+        add_paths(&mut reach.rw, &raw.rw, at, report);
+        add_paths(&mut reach.exec, &raw.exec, at, report);
+        if raw.interpreter.is_some() {
+            reach.ro.insert(raw.path.get_ref().clone());
+        }
+        reach.capabilities = capabilities(&raw.capabilities, at, report);
+        reach.network = network(&raw, at, report);
+        let mut env = self.env.clone();
+        env.extend(profile_env);
+        env.extend(self::env(&raw.env, at, report));
+        let settable_env = settable_env(&raw, at, report);
+        let about = match &raw.about {
+            Some(about) if about.get_ref().len() > MAX_ABOUT => {
+                report.error(&at.place(about.span()), format!("longer than {MAX_ABOUT} bytes"));
+                String::new()
+            }
+            Some(about) => about.get_ref().clone(),
+            None => {
+                report
+                    .warning(&place, format!("the command {name} does not say what it is for"))
+                    .help("add about = \"...\": people and models read it");
+                String::new()
+            }
+        };
+        let no_limits = super::raw::RawLimits::default();
+        let limits = raw.limits.as_ref().unwrap_or(&no_limits);
+        let rule = Rule {
+            name: name.to_owned(),
+            about,
+            place: format!("{}:{}", place.file, report.line(&place)),
+            path: raw.path.get_ref().clone(),
+            program,
+            unavailable,
+            aliases: aliases(&raw.aliases, at, report),
+            head,
+            prefix: fixed("prefix", &raw.prefix, at, report),
+            suffix: fixed("suffix", &raw.suffix, at, report),
+            grammar,
+            env,
+            settable_env,
+            cwd: cwd(raw.cwd.as_ref(), at, report),
+            stdin: stdin(raw.stdin.as_ref(), at, report),
+            limits: defaults::of_command(self.limits, limits, at, report),
+            reach,
+        };
+        check::rule(&rule, &raw, &place, at, report);
+        examples(&rule, &raw.example, &place, at, report);
+        rule
+    }
+
+    /// Reports profiles that stand on nothing, or on themselves, even if no command uses them.
+    pub(super) fn check_profiles(&self, report: &mut Report) {
+        for (at, span, raw) in self.profiles.values() {
+            let mut reach = Reach::default();
+            add_paths(&mut reach.ro, &raw.ro, at, report);
+            add_paths(&mut reach.rw, &raw.rw, at, report);
+            add_paths(&mut reach.exec, &raw.exec, at, report);
+            env(&raw.env, at, report);
+            if let Some(extends) = &raw.extends
+                && self.chain(extends.get_ref()).is_none()
+            {
+                let known: Vec<&str> = self.profiles.keys().map(String::as_str).collect();
+                if self.profiles.contains_key(extends.get_ref()) {
+                    report
+                        .error(&at.place(span.clone()), "the profiles extend each other for ever");
+                } else {
+                    let place = at.place(extends.span());
+                    report.unknown_word(&place, "profile", extends.get_ref(), &known);
+                }
+            }
+        }
+    }
+
+    /// A profile and those below it, the lowest first. None if one is missing or they form a ring.
+    fn chain(&self, name: &str) -> Option<Vec<&RawProfile>> {
+        let mut chain = Vec::new();
+        let mut next = Some(name);
+        while let Some(name) = next {
+            let (_, _, raw) = self.profiles.get(name)?;
+            chain.push(raw);
+            if chain.len() > MAX_EXTENDS {
+                return None;
+            }
+            next = raw.extends.as_ref().map(|extends| extends.get_ref().as_str());
+        }
+        chain.reverse();
+        Some(chain)
+    }
+
+    fn profile(
+        &self,
+        name: Option<&Word>,
+        at: &At,
+        report: &mut Report,
+    ) -> (Reach, BTreeMap<String, String>) {
+        let mut reach = Reach::default();
+        let mut env = BTreeMap::new();
+        let Some(name) = name else { return (reach, env) };
+        if !self.profiles.contains_key(name.get_ref()) {
+            let known: Vec<&str> = self.profiles.keys().map(String::as_str).collect();
+            report.unknown_word(&at.place(name.span()), "profile", name.get_ref(), &known);
+        }
+        let text = |words: &Words| words.iter().map(|w| w.get_ref().clone()).collect::<Vec<_>>();
+        for raw in self.chain(name.get_ref()).unwrap_or_default() {
+            reach.ro.extend(text(&raw.ro));
+            reach.rw.extend(text(&raw.rw));
+            reach.exec.extend(text(&raw.exec));
+            for (name, value) in &raw.env {
+                env.insert(name.get_ref().clone(), value.get_ref().clone());
+            }
+        }
+        (reach, env)
+    }
+
+    /// The file to execute, the words before the policy's, and why it cannot run here.
+    fn program(
+        &self,
+        raw: &RawCommand,
+        at: &At,
+        report: &mut Report,
+    ) -> (PathBuf, Vec<String>, Option<String>) {
+        let roles = match &raw.interpreter {
+            Some(interpreter) => vec![(interpreter, Role::Program), (&raw.path, Role::Script)],
+            None => vec![(&raw.path, Role::Program)],
+        };
+        let mut unavailable = None;
+        for (word, role) in roles {
+            let path = word.get_ref();
+            let place = at.place(word.span());
+            if let Err(why) = file::check_normal(path) {
+                report
+                    .error(&place, format!("a program cannot be named like this: {why}"))
+                    .help("write the whole path as it is on disk");
+                continue;
+            }
+            match program::check(path, role, self.trust) {
+                Ok(()) => {}
+                Err(Unfit::Missing) => {
+                    report
+                        .warning(&place, format!("{path} is not installed here"))
+                        .help("requests for it are refused; install it and reload the policy");
+                    unavailable = Some("the program is not installed on this host".to_owned());
+                }
+                Err(Unfit::Refused(what, help)) => {
+                    report.error(&place, what).help(help);
+                }
+            }
+        }
+        let program = raw.interpreter.as_ref().unwrap_or(&raw.path).get_ref();
+        let argv0 = match &raw.argv0 {
+            Some(argv0) => {
+                let text = argv0.get_ref();
+                if text.is_empty() || text.starts_with('-') || text.chars().any(char::is_control) {
+                    report.error(&at.place(argv0.span()), "this cannot be a program's own name");
+                }
+                text.clone()
+            }
+            None => match Path::new(program).file_name().and_then(|name| name.to_str()) {
+                Some(name) => name.to_owned(),
+                None => program.clone(),
+            },
+        };
+        let mut head = vec![argv0];
+        if raw.interpreter.is_some() {
+            head.push(raw.path.get_ref().clone());
+        }
+        (PathBuf::from(program), head, unavailable)
+    }
+}
+
+/// Checks the names and values of an environment that the policy sets.
+pub(super) fn env(raw: &Table<Word>, at: &At, report: &mut Report) -> BTreeMap<String, String> {
+    let mut env = BTreeMap::new();
+    for (name, value) in raw {
+        check_env_name(name, at, report);
+        if value.get_ref().contains('\0') || value.get_ref().len() > proto::limit::ARG {
+            report.error(&at.place(value.span()), "the value is too long or has a NUL");
+        }
+        env.insert(name.get_ref().clone(), value.get_ref().clone());
+    }
+    env
+}
+
+fn check_env_name(name: &Word, at: &At, report: &mut Report) {
+    let text = name.get_ref();
+    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let first = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    if !plain || !first || text.len() > proto::limit::NAME {
+        report
+            .error(&at.place(name.span()), "this is no name of a variable")
+            .help("letters, digits and '_', no digit first");
+    }
+}
+
+fn settable_env(raw: &RawCommand, at: &At, report: &mut Report) -> BTreeMap<String, ValueType> {
+    let mut settable = BTreeMap::new();
+    for (name, raw_type) in &raw.settable_env {
+        check_env_name(name, at, report);
+        kind::refuse_option_keys(raw_type, at, report);
+        if raw.env.contains_key(name.get_ref().as_str()) {
+            report.error(
+                &at.place(name.span()),
+                format!("{} is fixed by env and settable as well", name.get_ref()),
+            );
+        }
+        if let Some(value_type) = kind::value_type(raw_type, at, report) {
+            settable.insert(name.get_ref().clone(), value_type);
+        }
+    }
+    settable
+}
+
+fn aliases(raw: &Words, at: &At, report: &mut Report) -> Vec<String> {
+    if let Some(over) = raw.get(proto::limit::NAMES) {
+        report.error(&at.place(over.span()), "too many aliases");
+    }
+    for alias in raw {
+        let text = alias.get_ref();
+        if text.is_empty() || text.len() > proto::limit::NAME || text.chars().any(char::is_control)
+        {
+            report.error(&at.place(alias.span()), "this cannot be another name of a command");
+        }
+    }
+    raw.iter().map(|alias| alias.get_ref().clone()).collect()
+}
+
+fn fixed(what: &str, raw: &Words, at: &At, report: &mut Report) -> Vec<String> {
+    if let Some(over) = raw.get(MAX_FIXED) {
+        report.error(&at.place(over.span()), format!("{what} has more than {MAX_FIXED} words"));
+    }
+    for word in raw {
+        if word.get_ref().contains('\0') || word.get_ref().len() > proto::limit::ARG / 2 {
+            report.error(&at.place(word.span()), "the word is too long or has a NUL");
+        }
+    }
+    raw.iter().map(|word| word.get_ref().clone()).collect()
+}
+
+fn add_paths(paths: &mut BTreeSet<String>, raw: &Words, at: &At, report: &mut Report) {
+    for word in raw {
+        let text = word.get_ref();
+        let inside =
+            text.strip_prefix(WORKDIR).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+        let checked = match inside {
+            Some("") => Ok(()),
+            Some(rest) => file::check_normal(rest),
+            None => file::check_normal(text),
+        };
+        if let Err(why) = checked {
+            report
+                .error(&at.place(word.span()), format!("the path is not usable: {why}"))
+                .help("write an absolute path, or one that starts with %workdir");
+        }
+        paths.insert(text.clone());
+    }
+}
+
+fn cwd(raw: Option<&Word>, at: &At, report: &mut Report) -> String {
+    let Some(raw) = raw else { return WORKDIR.to_owned() };
+    let mut one = BTreeSet::new();
+    add_paths(&mut one, &vec![raw.clone()], at, report);
+    raw.get_ref().clone()
+}
+
+fn stdin(raw: Option<&Word>, at: &At, report: &mut Report) -> StdinMode {
+    match raw.map(|raw| (raw.get_ref().as_str(), raw)) {
+        None | Some(("closed", _)) => StdinMode::Closed,
+        Some(("piped", _)) => StdinMode::Piped,
+        Some((other, raw)) => {
+            report.unknown_word(&at.place(raw.span()), "stdin", other, &["closed", "piped"]);
+            StdinMode::Closed
+        }
+    }
+}
+
+fn capabilities(raw: &Words, at: &At, report: &mut Report) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for word in raw {
+        let text = word.get_ref();
+        let place = at.place(word.span());
+        if !check::CAPABILITIES.contains(&text.as_str()) {
+            if check::is_root_in_disguise(text) {
+                report
+                    .error(&place, format!("{text} is as good as root, and no command may keep it"))
+                    .help("take it out; a command that needs it is no command for this runner");
+            } else {
+                report.unknown_word(&place, "capability", text, &check::CAPABILITIES);
+            }
+        } else if names.contains(text) {
+            report.error(&place, format!("{text} is listed twice"));
+        }
+        names.push(text.clone());
+    }
+    names
+}
+
+fn network(raw: &RawCommand, at: &At, report: &mut Report) -> NetworkGrant {
+    let Some(raw) = &raw.network else { return NetworkGrant(Network::None) };
+    NetworkGrant(match raw.get_ref() {
+        RawNetwork::Word(word) => match word.as_str() {
+            "none" => Network::None,
+            "inspect" => Network::Inspect,
+            "any" => Network::Any,
+            other => {
+                let known = ["none", "inspect", "any"];
+                report.unknown_word(&at.place(raw.span()), "network", other, &known);
+                Network::None
+            }
+        },
+        RawNetwork::Ports(ports) => {
+            if ports.connect_tcp.is_empty() || ports.connect_tcp.contains(&0) {
+                report
+                    .error(&at.place(raw.span()), "connect_tcp needs ports of 1 to 65535")
+                    .help("for no network at all say network = \"none\"");
+            }
+            Network::Connect(ports.connect_tcp.clone())
+        }
+    })
+}
+
+/// Runs the examples of a rule: they are its tests, and a failing one stops the load.
+fn examples(
+    rule: &Rule,
+    raw: &[toml::Spanned<RawExample>],
+    place: &crate::diagnostic::Place,
+    at: &At,
+    report: &mut Report,
+) {
+    let allowing = raw.iter().filter(|example| example.get_ref().allow.is_some()).count();
+    if allowing == 0 || allowing == raw.len() {
+        report
+            .warning(place, format!("the command {} lacks an example", rule.name))
+            .help("add one [[command.NAME.example]] that allows and one that denies");
+    }
+    for example in raw {
+        let place = at.place(example.span());
+        let because = match &example.get_ref().because {
+            Some(because) => format!(" ({because})"),
+            None => String::new(),
+        };
+        match (&example.get_ref().allow, &example.get_ref().deny) {
+            (Some(words), None) => {
+                if let Err(no) = grammar::parse(&rule.grammar, words) {
+                    let which = no.argument.map(|n| format!("argument {n}: ")).unwrap_or_default();
+                    report
+                        .error(
+                            &place,
+                            format!("this example must be allowed{because}, but is denied"),
+                        )
+                        .help(format!("{which}{no}"));
+                }
+            }
+            (None, Some(words)) => {
+                if let Ok(items) = grammar::parse(&rule.grammar, words) {
+                    report
+                        .error(
+                            &place,
+                            format!("this example must be denied{because}, but is allowed"),
+                        )
+                        .help(format!("it would run as {:?}", grammar::render(&items)));
+                }
+            }
+            (Some(_), Some(_)) | (None, None) => {
+                report.error(&place, "an example has either \"allow\" or \"deny\"");
+            }
+        }
+    }
+}
