@@ -157,6 +157,8 @@ pub struct CommandInfo {
     pub aliases: List<Arg, { limit::NAMES }>,
     /// What it is for.
     pub about: Reason,
+    /// Why it cannot run on this host, if it cannot.
+    pub unavailable: Option<Reason>,
 }
 
 /// A run began.

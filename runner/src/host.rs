@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::plan::{Confinement, Limits, Network, Plan};
+use crate::policy::Policy;
 use crate::sandbox::landlock;
 use crate::spawn::launch::{LaunchError, launch};
 use crate::spawn::spawner::Spawner;
@@ -55,6 +56,17 @@ pub enum HostError {
         "this kernel has no Landlock (needs Linux 5.13 and `landlock` in the kernel's lsm= list)"
     )]
     NoLandlock,
+    /// The kernel's Landlock is older than the policy requires.
+    #[error(
+        "the policy requires Landlock ABI {needs}; this kernel and runner have {has} \
+         (a newer kernel, or a lower landlock_abi under [require], would do)"
+    )]
+    LandlockAbi {
+        /// The policy's.
+        needs: u8,
+        /// Ours.
+        has: u8,
+    },
     /// A step of the sandbox does not work here.
     #[error("the sandbox does not work on this host; {0}")]
     Sandbox(#[source] LaunchError),
@@ -134,6 +146,12 @@ impl Host {
             confinement: plan.confinement.clone(),
             landlock_abi: self.landlock_abi,
         }
+    }
+
+    /// Whether this host gives what `policy` requires.
+    pub fn satisfies(&self, policy: &Policy) -> Result<(), HostError> {
+        let (needs, has) = (policy.landlock_abi, self.landlock_abi);
+        if needs > has { Err(HostError::LandlockAbi { needs, has }) } else { Ok(()) }
     }
 
     /// Users that may own policy files and programs.

@@ -29,8 +29,8 @@ impl Slots {
     }
 
     /// `count` places without a user of their own.
-    pub fn of_own_user(count: usize) -> Self {
-        Self::new(vec![Slot::Own; count])
+    pub fn of_own_user(count: u32) -> Self {
+        Self::new((0..count).map(|_| Slot::Own).collect())
     }
 
     fn new(free: Vec<Slot>) -> Self {

@@ -34,7 +34,7 @@ pub fn clone(flags: libc::c_int) -> Result<Option<Pid>, Errno> {
     }
 }
 
-/// Closes every descriptor from `first` on: close_range(2).
+/// Closes every descriptor from `first` on: `close_range(2)`.
 pub fn close_from(first: u32) -> Result<(), Errno> {
     // SAFETY: stage 2 calls this before it owns any descriptor from `first` on, and init when it
     // will never use one again.
@@ -42,7 +42,7 @@ pub fn close_from(first: u32) -> Result<(), Errno> {
     Errno::result(done).map(drop)
 }
 
-/// Marks every descriptor from `first` on to end with the next exec: close_range(2).
+/// Marks every descriptor from `first` on to end with the next exec: `close_range(2)`.
 pub fn close_on_exec_from(first: u32) -> Result<(), Errno> {
     let flags = i32::try_from(libc::CLOSE_RANGE_CLOEXEC).unwrap_or_default();
     // SAFETY: a flag of descriptors is set; none is closed, so every owner keeps its own.
@@ -87,13 +87,26 @@ pub fn new_session_keyring() -> Result<(), Errno> {
     Errno::result(id).map(drop)
 }
 
-/// Sets what a signal does: sigaction(2).
-pub fn set_signal_action(
-    signal: nix::sys::signal::Signal,
-    action: &nix::sys::signal::SigAction,
-) -> Result<(), Errno> {
-    // SAFETY: the only action that is set is the default, which runs no code of ours.
-    unsafe { nix::sys::signal::sigaction(signal, action) }.map(drop)
+/// Gives every signal its default action: `rt_sigaction(2)`.
+///
+/// The raw call, because the C library keeps two real-time signals to itself and whoever started the
+/// runner may have ignored them.
+pub fn default_signals() -> Result<(), Errno> {
+    const SIGNALS: libc::c_int = 64;
+    const SET_BYTES: libc::c_long = 8;
+    // handler SIG_DFL, no flags, no restorer, empty mask
+    let default = [0_u64; 4];
+    for signal in 1..=SIGNALS {
+        if signal == libc::SIGKILL || signal == libc::SIGSTOP {
+            continue;
+        }
+        // SAFETY: the kernel reads a sigaction of this size; the old one is not asked for.
+        let done = unsafe {
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), 0, SET_BYTES)
+        };
+        Errno::result(done)?;
+    }
+    Ok(())
 }
 
 /// Reaps a child that has ended and tells what it and everything it reaped used: wait4(2).

@@ -63,9 +63,10 @@ fn replies() -> Vec<(Reply, &'static str)> {
                 path: text("/bin/df"),
                 aliases: List::new(vec![text("disk")]).unwrap(),
                 about: text("space"),
+                unavailable: None,
             }),
             "4d4601000102646607\
-             2f62696e2f646601046469736b057370616365",
+             2f62696e2f646601046469736b05737061636500",
         ),
         (Reply::End, "4d46010002"),
         (

@@ -5,6 +5,7 @@
 //! `ptrace`, `process_vm_*`, `pidfd_getfd`, `keyctl`, `bpf`, `perf_event_open`, `userfaultfd`,
 //! `personality`, `kcmp`, `name_to_handle_at`, NUMA and scheduler changes.
 
+#[allow(clippy::wildcard_imports, reason = "the names are the list itself")]
 use libc::{c_long, *};
 
 /// Calls that are allowed whatever their arguments are.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
-use proto::StdinMode;
+use proto::{Status, StdinMode};
 use rustix::process::Signal;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::net::unix::pipe;
@@ -31,8 +31,10 @@ pub struct Running {
     pub stdout: pipe::Receiver,
     /// The command's stderr.
     pub stderr: pipe::Receiver,
-    /// How it ended, when it has.
+    /// Where it says how it ended.
     pub status: StatusLines,
+    /// How it ended, if it was that quick.
+    pub ended: Option<Status>,
     /// What ends everything at once: KILL to the init of a PID namespace, with which the kernel ends
     /// the rest; else the signal on which init does it.
     pub kill: Signal,
@@ -79,7 +81,7 @@ pub async fn launch(
 
     let descriptors = Descriptors { stdin: stdin_read, stdout, stderr, spec, status };
     let stage2 = spawner.spawn(descriptors).await.map_err(spawn)?;
-    let init =
+    let (init, ended) =
         timeout(LAUNCH_TIMEOUT, started(&mut lines, stage2)).await.map_err(|_elapsed| {
             LaunchError {
                 step: "spawn".to_owned(),
@@ -92,33 +94,39 @@ pub async fn launch(
         stdout: stdout_read,
         stderr: stderr_read,
         status: lines,
+        ended,
         kill: if namespaces.has_pid() { Signal::KILL } else { Signal::USR1 },
     })
 }
 
-/// Reads the status pipe up to `started`.
-async fn started(lines: &mut StatusLines, stage2: Child) -> Result<Child, LaunchError> {
+/// Reads the status pipe until init is known and its command runs, or all of them have ended.
+/// Stage 2 and init write at the same time, so nothing is said about the order.
+async fn started(
+    lines: &mut StatusLines,
+    stage2: Child,
+) -> Result<(Child, Option<Status>), LaunchError> {
+    let failed = |reason: &str| LaunchError { step: "spawn".to_owned(), reason: reason.to_owned() };
     let spawn = |e: io::Error| LaunchError::spawn(&e);
-    let mut init = None;
-    loop {
+    let (mut init, mut running, mut ended, mut failure) = (None, false, None, None);
+    while !(running && init.is_some()) {
         match lines.next().await {
             Some(Line::Init(pid)) => init = Some(Child::watch(pid).map_err(spawn)?),
-            Some(Line::Started) => break,
-            Some(Line::Fail { step, reason }) => return Err(LaunchError { step, reason }),
-            Some(Line::Ended(_)) | None => {
-                return Err(LaunchError {
-                    step: "spawn".to_owned(),
-                    reason: "stage 2 ended without a word".to_owned(),
-                });
-            }
+            Some(Line::Started) => running = true,
+            Some(Line::Ended(status)) => ended = Some(status),
+            Some(Line::Fail { step, reason }) => failure = Some(LaunchError { step, reason }),
+            None => break,
         }
+    }
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
+    let init = init.ok_or_else(|| failed("stage 2 did not name its init"))?;
+    if !running {
+        return Err(failed("init ended without a word"));
     }
     stage2.end().map_err(spawn)?.wait().await;
     stage2.reap().map_err(spawn)?;
-    init.ok_or_else(|| LaunchError {
-        step: "spawn".to_owned(),
-        reason: "stage 2 did not name its init".to_owned(),
-    })
+    Ok((init, ended))
 }
 
 /// The reading end of the status pipe.

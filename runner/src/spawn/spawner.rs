@@ -92,6 +92,7 @@ fn spawn(descriptors: &Descriptors) -> io::Result<Child> {
     attributes.set_sigmask(&SigSet::empty())?;
     attributes.set_sigdefault(&SigSet::all())?;
     let argv = [c"mcpfusion-runner".to_owned(), CString::new(stage2::ARGUMENT)?];
-    let pid: Pid = posix_spawn(SELF, &actions, &attributes, &argv, &[] as &[CString])?;
+    let no_environment: [CString; 0] = [];
+    let pid: Pid = posix_spawn(SELF, &actions, &attributes, &argv, &no_environment)?;
     Child::watch(pid)
 }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::child::Child;
-use super::launch::Running;
+use super::launch::{Running, StatusLines};
 use super::output::Output;
 use crate::plan::Limits;
 use crate::stage2::status::Line;
@@ -31,7 +31,7 @@ pub async fn supervise(
     requests: &mut mpsc::Receiver<Request>,
     shutdown: &CancellationToken,
 ) -> std::io::Result<Exit> {
-    let Running { init, stdin, stdout, stderr, mut status, kill } = running;
+    let Running { init, stdin, stdout, stderr, mut status, mut ended, kill } = running;
     let began = Instant::now();
     let end = init.end()?;
     let mut stdout = Output::new(Stream::Stdout, stdout, limits.stdout);
@@ -47,7 +47,6 @@ pub async fn supervise(
         next: began + wall,
     };
     let mut peer_listens = true;
-    let mut last_line = None;
 
     loop {
         tokio::select! {
@@ -56,7 +55,7 @@ pub async fn supervise(
             () = stderr.pump(replies) => {}
             () = stdin.write() => {}
             () = sleep_until(ending.next) => ending.time_is_up(),
-            line = status.next(), if last_line.is_none() => last_line = Some(line),
+            () = read_end(&mut status, &mut ended) => {}
             () = shutdown.cancelled(), if ending.why.is_none() => ending.softly(Ended::Shutdown),
             request = requests.recv(), if peer_listens => match request {
                 Some(Request::Stdin(chunk)) if stdin.take(&chunk) => {}
@@ -84,23 +83,29 @@ pub async fn supervise(
     });
     // Over the time the counts say what is missing.
     drained.await.ok();
-    let last_line = match last_line {
-        Some(line) => line,
-        None => status.next().await,
-    };
-    let status = match last_line {
-        Some(Line::Ended(status)) => status,
-        Some(_) | None => Status::Signal(9),
-    };
-    let ended = ending.finish();
+    if ended.is_none() {
+        tokio::time::timeout(DRAIN, read_end(&mut status, &mut ended)).await.ok();
+    }
     Ok(Exit {
-        status,
-        ended,
+        // Without a word of init's it was killed, and the kernel killed the rest with it.
+        status: ended.unwrap_or(Status::Signal(9)),
+        ended: ending.finish(),
         duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
         stdout: stdout.report(),
         stderr: stderr.report(),
         usage: init.reap()?,
     })
+}
+
+/// Reads how the command ended; waits for ever when that is known or will not come.
+async fn read_end(status: &mut StatusLines, ended: &mut Option<Status>) {
+    if ended.is_some() {
+        return std::future::pending().await;
+    }
+    match status.next().await {
+        Some(Line::Ended(how)) => *ended = Some(how),
+        Some(_) | None => std::future::pending().await,
+    }
 }
 
 /// TERM, then KILL after the grace; KILL at once where nothing may be waited for.
@@ -182,14 +187,15 @@ impl Stdin {
     async fn write(&mut self) {
         let (next, _) = self.queue.as_slices();
         match &mut self.pipe {
-            Some(pipe) if !next.is_empty() => match pipe.write(next).await {
-                Ok(written) => drop(self.queue.drain(..written)),
-                // The command closed its stdin, which is its right.
-                Err(_) => {
+            Some(pipe) if !next.is_empty() => {
+                if let Ok(written) = pipe.write(next).await {
+                    self.queue.drain(..written);
+                } else {
+                    // The command closed its stdin, which is its right.
                     self.queue.clear();
                     self.pipe = None;
                 }
-            },
+            }
             Some(_) if self.closing => self.pipe = None,
             Some(_) | None => std::future::pending().await,
         }

@@ -8,7 +8,7 @@ use caps::{Capability, CapsHashSet};
 use nix::errno::Errno;
 use nix::fcntl::AtFlags;
 use nix::sys::prctl;
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigprocmask};
+use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::unistd::{chdir, execveat, setsid};
 
 use super::die_with_parent;
@@ -20,7 +20,7 @@ use crate::sys;
 const FIRST_AFTER_STREAMS: u32 = 3;
 
 /// Becomes the program, or reports the step that failed and returns the exit code.
-pub(super) fn main(spec: &Spec, program: &OwnedFd, status: Status) -> u8 {
+pub(super) fn main(spec: &Spec, program: &OwnedFd, status: &Status) -> u8 {
     let Err(error) = become_program(spec, program);
     status.fail(&error)
 }
@@ -40,7 +40,10 @@ fn become_program(spec: &Spec, program: &OwnedFd) -> Result<std::convert::Infall
         Ok(()) | Err(Errno::ENOSYS) => {}
         Err(errno) => return Err(Step::Session.failed(errno)),
     }
-    default_signals().map_err(|e| Step::Session.failed(e))?;
+    // What this process ignores or blocks would stay so in the program.
+    sys::default_signals().map_err(|e| Step::Session.failed(e))?;
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
+        .map_err(|e| Step::Session.failed(e))?;
 
     let own_process_count = spec.identity.is_some() || spec.namespaces.has_pid();
     rlimit::apply(&spec.limits, own_process_count).map_err(|e| Step::Limits.failed(e))?;
@@ -75,15 +78,4 @@ fn kept_capabilities(spec: &Spec) -> Result<CapsHashSet, StepError> {
 
 fn nul(_: std::ffi::NulError) -> StepError {
     Step::Spec.explained("an argument holds a NUL byte")
-}
-
-/// What this process ignores or blocks would stay so in the program.
-fn default_signals() -> Result<(), Errno> {
-    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
-    for signal in Signal::iterator() {
-        if !matches!(signal, Signal::SIGKILL | Signal::SIGSTOP) {
-            sys::set_signal_action(signal, &default)?;
-        }
-    }
-    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
 }

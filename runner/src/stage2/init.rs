@@ -30,7 +30,7 @@ pub(super) fn main(spec: &Spec, program: &OwnedFd, status: Status, uid: Uid, gid
         Err(errno) => status.fail(&Step::Fork.failed(errno)),
         Ok(ForkResult::Child) => {
             drop((status, report));
-            command::main(spec, program, Status::new(report_end))
+            command::main(spec, program, &Status::new(report_end))
         }
         Ok(ForkResult::Parent { child }) => {
             drop(report_end);
@@ -75,7 +75,7 @@ fn enter(spec: &Spec, status: &Status, uid: Uid, gid: Gid) -> Result<(), StepErr
     mounts::apply(spec, owner, group).map_err(|e| Step::Mounts.explained(e))
 }
 
-/// Maps the runner's own user to itself: user_namespaces(7).
+/// Maps the runner's own user to itself: `user_namespaces(7)`.
 fn map_user(uid: Uid, gid: Gid) -> Result<(), StepError> {
     let write = |file: &str, text: String| {
         fs::write(format!("/proc/self/{file}"), text)

@@ -136,7 +136,8 @@ impl Status {
     }
 
     fn line(&self, line: fmt::Arguments<'_>, code: u8) -> u8 {
-        match writeln!(&self.0, "{line}") {
+        // One write: stage 2 and init share the pipe, and a short write to a pipe is whole (pipe(7)).
+        match (&self.0).write_all(format!("{line}\n").as_bytes()) {
             Ok(()) => code,
             // Nobody is left to tell.
             Err(_) => FAILED,

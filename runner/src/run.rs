@@ -1,0 +1,230 @@
+//! One run, from the request to its end: decide, take a place, write it down, start, watch, write
+//! it down.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use proto::{
+    Denial, Ended, Execute, Exit, Failure, List, Name, Reason, Reply, Request, Started, Status,
+    Text,
+};
+use tokio::sync::mpsc;
+
+use crate::audit::{Detail, Event, Peer, Record, hex};
+use crate::host::WORKDIR;
+use crate::plan::Plan;
+use crate::policy::{self, Decision, Policy};
+use crate::runner::Runner;
+use crate::slots::Place;
+use crate::spawn::launch::launch;
+use crate::spawn::supervise::supervise;
+use crate::stage2::spec::Namespaces;
+
+/// When no place is free: about how long one takes to become free.
+const RETRY_AFTER_MS: u32 = 1_000;
+
+/// Runs what `execute` asks for, if the policy allows it, and returns the run's last message.
+pub async fn run(
+    runner: &Runner,
+    peer: Peer,
+    execute: &Execute,
+    replies: &mpsc::Sender<Reply>,
+    requests: &mut mpsc::Receiver<Request>,
+) -> Reply {
+    let run = Run { runner, peer, execute };
+    match run.carry_out(replies, requests).await {
+        Ok(exit) => Reply::Exit(exit),
+        Err(Unrun::Denied(denial)) => Reply::Denied(denial),
+        Err(Unrun::Busy) => Reply::Busy(RETRY_AFTER_MS),
+        Err(Unrun::Failed { step, reason }) => {
+            tracing::error!(run = %execute.run, step, reason, "cannot run");
+            Reply::Failed(Failure { step: Text::clipped(step), reason: Text::clipped(reason) })
+        }
+    }
+}
+
+/// Why there was no run.
+enum Unrun {
+    Busy,
+    Denied(Denial),
+    Failed { step: String, reason: String },
+}
+
+struct Run<'a> {
+    runner: &'a Runner,
+    peer: Peer,
+    execute: &'a Execute,
+}
+
+impl Run<'_> {
+    async fn carry_out(
+        &self,
+        replies: &mpsc::Sender<Reply>,
+        requests: &mut mpsc::Receiver<Request>,
+    ) -> Result<Exit, Unrun> {
+        let policy = self.runner.policy();
+        let workdir = self.workdir().map_err(|e| failed("workdir", e))?;
+        let plan = match policy::decide(&policy, self.execute, &workdir.0.to_string_lossy()) {
+            Decision::Permit(plan) => plan,
+            Decision::Deny(denial) => return Err(self.deny(denial).await),
+        };
+        let Some(place) = self.runner.slots.take() else {
+            self.audit(Event::Busy, Detail::Reason { reason: "no place is free" }).await?;
+            return Err(Unrun::Busy);
+        };
+        self.audit(Event::Start, start(&plan, &place, &policy)).await?;
+        let exit = self.execute(&plan, &place, &workdir.0, replies, requests).await;
+        match &exit {
+            Ok(exit) => self.audit(Event::Exit, end(&plan, exit)).await?,
+            Err(Unrun::Failed { step, reason }) => {
+                let reason = format!("{step}: {reason}");
+                self.audit(Event::Fail, Detail::Reason { reason: &reason }).await?;
+            }
+            Err(Unrun::Busy | Unrun::Denied(_)) => {}
+        }
+        exit
+    }
+
+    async fn execute(
+        &self,
+        plan: &Plan,
+        place: &Place,
+        workdir: &Path,
+        replies: &mpsc::Sender<Reply>,
+        requests: &mut mpsc::Receiver<Request>,
+    ) -> Result<Exit, Unrun> {
+        let runner = self.runner;
+        let spec = runner.host.spec(plan, place.uid(), workdir);
+        let running = launch(&runner.spawner, &spec, plan.stdin)
+            .await
+            .map_err(|e| Unrun::Failed { step: e.step, reason: e.reason })?;
+        // A peer that is gone is noticed by the supervisor.
+        replies.send(Reply::Started(started(plan))).await.ok();
+        let asked = self.execute.timeout_ms.map(|ms| Duration::from_millis(ms.into()));
+        let wall = asked.map_or(plan.limits.wall, |asked| asked.min(plan.limits.wall));
+        supervise(running, &plan.limits, wall, replies, requests, &runner.shutdown)
+            .await
+            .map_err(|e| failed("supervise", e))
+    }
+
+    async fn deny(&self, denial: Denial) -> Unrun {
+        let detail = Detail::Deny {
+            rule: denial.rule.as_ref().map(Text::as_str),
+            args: self.execute.args.iter().map(Text::as_str).collect(),
+            argument: denial.argument,
+            reason: &denial.reason,
+        };
+        // It is refused whether or not that can be written down.
+        if let Err(unwritten) = self.audit(Event::Deny, detail).await {
+            return unwritten;
+        }
+        Unrun::Denied(denial)
+    }
+
+    async fn audit(&self, event: Event, detail: Detail<'_>) -> Result<(), Unrun> {
+        let record = Record {
+            event,
+            run: self.execute.run.to_string(),
+            peer: self.peer,
+            principal: &self.execute.principal,
+            command: &self.execute.command,
+            detail,
+        };
+        self.runner.audit.write(&record).await.map_err(|e| failed("audit", e))
+    }
+
+    /// The run's private directory: a mount of its own, or without a mount namespace a directory
+    /// that is removed at the end.
+    fn workdir(&self) -> io::Result<Workdir> {
+        if self.runner.host.namespaces != Namespaces::None {
+            return Ok(Workdir(WORKDIR.into(), Removal::None));
+        }
+        let path = self.runner.state.join(format!("run-{}", self.execute.run));
+        std::fs::create_dir(&path)?;
+        Ok(Workdir(path, Removal::AtEnd))
+    }
+}
+
+struct Workdir(PathBuf, Removal);
+
+#[derive(PartialEq, Eq)]
+enum Removal {
+    AtEnd,
+    None,
+}
+
+impl Drop for Workdir {
+    fn drop(&mut self) {
+        if self.1 == Removal::AtEnd
+            && let Err(error) = std::fs::remove_dir_all(&self.0)
+        {
+            tracing::warn!(path = %self.0.display(), %error, "cannot remove a run's directory");
+        }
+    }
+}
+
+fn failed(step: &str, error: impl std::fmt::Display) -> Unrun {
+    Unrun::Failed { step: step.to_owned(), reason: error.to_string() }
+}
+
+fn started(plan: &Plan) -> Started {
+    let argv = plan.argv.iter().map(Text::clipped).collect();
+    Started { rule: Name::clipped(&plan.rule), argv: List::new(argv).unwrap_or_default() }
+}
+
+fn start<'a>(plan: &'a Plan, place: &Place, policy: &Policy) -> Detail<'a> {
+    Detail::Start {
+        rule: &plan.rule,
+        program: &plan.program,
+        argv: &plan.argv,
+        env: plan.env.iter().map(|(name, _)| name.as_str()).collect(),
+        uid: place.uid(),
+        policy: hex(&policy.sha256),
+    }
+}
+
+fn end<'a>(plan: &'a Plan, exit: &Exit) -> Detail<'a> {
+    Detail::Exit {
+        rule: &plan.rule,
+        status: match exit.status {
+            Status::Code(code) => format!("exit {code}"),
+            Status::Signal(signal) => format!("signal {signal}"),
+        },
+        ended: match exit.ended {
+            Ended::Itself => "itself",
+            Ended::TimedOut { forced: false } => "timeout",
+            Ended::TimedOut { forced: true } => "timeout, killed",
+            Ended::Cancelled => "cancelled",
+            Ended::OutputLimit => "output limit",
+            Ended::Shutdown => "shutdown",
+        },
+        duration_ms: exit.duration_ms,
+        stdout_bytes: exit.stdout.written,
+        stderr_bytes: exit.stderr.written,
+        cpu_us: exit.usage.cpu_us,
+    }
+}
+
+/// A message that made no sense, for the log.
+pub async fn malformed(runner: &Runner, peer: Peer, reason: &str) {
+    let record = Record {
+        event: Event::Malformed,
+        run: String::new(),
+        peer,
+        principal: "",
+        command: "",
+        detail: Detail::Reason { reason },
+    };
+    if let Err(error) = runner.audit.write(&record).await {
+        tracing::error!(%error, "cannot audit");
+    }
+}
+
+/// What a failure to understand a peer is answered with.
+pub fn not_understood(reason: impl std::fmt::Display) -> Reply {
+    Reply::Failed(Failure {
+        step: Text::clipped("request"),
+        reason: Reason::clipped(reason.to_string()),
+    })
+}

@@ -1,0 +1,59 @@
+//! What every run shares: the policy in force, the host, and the threads that spawn and audit.
+
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::audit::Audit;
+use crate::host::{Host, INIT_UID, Mode, RUNS};
+use crate::policy::Policy;
+use crate::slots::Slots;
+use crate::spawn::spawner::Spawner;
+
+/// A runner that is ready.
+#[derive(Debug)]
+pub struct Runner {
+    policy: RwLock<Arc<Policy>>,
+    /// What this host gives.
+    pub host: Host,
+    /// Starts processes.
+    pub spawner: Spawner,
+    /// Writes what happens.
+    pub audit: Audit,
+    /// Users for runs.
+    pub slots: Slots,
+    /// Ends every run.
+    pub shutdown: CancellationToken,
+    /// Where runs without a mount namespace have their directories.
+    pub state: PathBuf,
+}
+
+impl Runner {
+    /// Puts a runner together.
+    pub fn new(policy: Policy, host: Host, spawner: Spawner, audit: Audit, state: PathBuf) -> Self {
+        let slots = match host.mode {
+            Mode::Privileged => Slots::of_users(INIT_UID + 1, RUNS),
+            Mode::Unprivileged => Slots::of_own_user(RUNS),
+        };
+        Self {
+            policy: RwLock::new(Arc::new(policy)),
+            host,
+            spawner,
+            audit,
+            slots,
+            shutdown: CancellationToken::new(),
+            state,
+        }
+    }
+
+    /// The policy in force; a run keeps the one it began with.
+    pub fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.policy.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts another policy in force for the runs that follow.
+    pub fn replace_policy(&self, policy: Policy) {
+        *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
+    }
+}

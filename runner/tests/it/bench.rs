@@ -1,0 +1,327 @@
+//! A runner of its own for one test: policy, socket, audit log, and a client.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use proto::{
+    Args, Blob, Denial, EnvVar, Execute, Exit, List, Receiver, Reply, Request, RunId, Sender,
+    Started, StdinMode, Stream, Text,
+};
+use tempfile::TempDir;
+use tokio_seqpacket::UnixSeqpacket;
+
+pub(crate) const RUNNER: &str = env!("CARGO_BIN_EXE_mcpfusion-runner");
+/// An ordinary user for a runner that root starts for one.
+const NOBODY: u32 = 65_534;
+
+/// The policy of most tests: the attacker, with every word allowed, confined.
+pub(crate) const POLICY: &str = r#"
+version = 1
+
+[defaults]
+wall_s = 20
+grace_s = 1
+cpu_s = 2
+memory = "512M"
+pids = 20
+nofile = 64
+fsize = "32M"
+workdir_size = "64M"
+output = { stdout = "64K", stderr = "16K", hard = "4M" }
+stdin = "256K"
+env = { PATH = "/usr/bin", MARK = "policy" }
+
+[profile.base]
+ro = ["/usr/lib", "/lib64", "/etc/ld.so.cache", "/etc/passwd", "/proc"]
+rw = ["/dev/null", "%workdir"]
+exec = ["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"]
+
+[command.attacker]
+about = "A taken-over tool"
+path = "{ATTACKER}"
+profile = "base"
+aliases = ["evil"]
+stdin = "piped"
+positional = { name = "words", min = 0, max = 8, match = { type = "text", max_len = 4096 } }
+settable_env = { COLOUR = { type = "enum", values = ["red", "blue"] } }
+[[command.attacker.example]]
+allow = ["read", "/etc/shadow"]
+[[command.attacker.example]]
+deny = ["-x"]
+
+[command.net]
+about = "The same with a network"
+path = "{ATTACKER}"
+profile = "base"
+network = "any"
+positional = { name = "words", min = 0, max = 8, match = { type = "text", max_len = 4096 } }
+[[command.net.example]]
+allow = ["tcp", "127.0.0.1:80"]
+[[command.net.example]]
+deny = ["-x"]
+
+[command.ports]
+about = "The same with one port"
+path = "{ATTACKER}"
+profile = "base"
+network = { connect_tcp = [443] }
+positional = { name = "words", min = 0, max = 8, match = { type = "text", max_len = 4096 } }
+[[command.ports.example]]
+allow = ["tcp", "127.0.0.1:443"]
+[[command.ports.example]]
+deny = ["-x"]
+
+[command.raw]
+about = "The same with a capability"
+path = "{ATTACKER}"
+profile = "base"
+network = "any"
+capabilities = ["CAP_NET_RAW"]
+positional = { name = "words", min = 0, max = 8, match = { type = "text", max_len = 4096 } }
+[[command.raw.example]]
+allow = ["status"]
+[[command.raw.example]]
+deny = ["-x"]
+"#;
+
+/// A running runner. Dropping it ends it.
+pub(crate) struct Bench {
+    pub(crate) dir: TempDir,
+    pub(crate) socket: PathBuf,
+    pub(crate) audit: PathBuf,
+    pub(crate) process: Child,
+}
+
+/// How a run went.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) started: Option<Started>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) last: Reply,
+}
+
+impl Run {
+    pub(crate) fn exit(&self) -> &Exit {
+        let Reply::Exit(exit) = &self.last else { panic!("no exit but {self:?}") };
+        exit
+    }
+
+    pub(crate) fn denial(&self) -> &Denial {
+        let Reply::Denied(denial) = &self.last else { panic!("no denial but {self:?}") };
+        denial
+    }
+
+    /// What an attempt came to, for an attempt that could be made at all.
+    pub(crate) fn attempt(&self) -> &str {
+        assert!(matches!(self.last, Reply::Exit(_)), "{self:?}");
+        self.stdout.trim_end()
+    }
+}
+
+/// A copy of the attacker that no group can write, whatever the umask of the build.
+fn attacker(dir: &Path) -> PathBuf {
+    let built = Path::new(RUNNER).with_file_name("examples").join("attacker");
+    let copy = dir.join("attacker");
+    fs::copy(built, &copy).expect("the attacker is built with the tests");
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
+    copy
+}
+
+pub(crate) fn write_policy(dir: &Path, text: &str) -> PathBuf {
+    let policy = dir.join("policy.d");
+    fs::create_dir_all(&policy).unwrap();
+    fs::set_permissions(&policy, fs::Permissions::from_mode(0o755)).unwrap();
+    let attacker = attacker(dir);
+    let file = policy.join("10-test.toml");
+    fs::write(&file, text.replace("{ATTACKER}", attacker.to_str().unwrap())).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    policy
+}
+
+/// `runner ARGUMENT...`
+pub(crate) fn command() -> Command {
+    Command::new(RUNNER)
+}
+
+impl Bench {
+    /// In the mode of whoever runs the tests.
+    pub(crate) fn start() -> Self {
+        Self::with(POLICY, None)
+    }
+
+    /// Root only: a runner of an ordinary user.
+    pub(crate) fn start_unprivileged() -> Self {
+        Self::with(POLICY, Some(NOBODY))
+    }
+
+    pub(crate) fn with(policy: &str, user: Option<u32>) -> Self {
+        let dir = tempfile::Builder::new().prefix("runner-it-").tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let policy = write_policy(dir.path(), policy);
+        let state = dir.path().join("state");
+        fs::create_dir(&state).unwrap();
+        let (socket, audit) = (state.join("runner.sock"), state.join("audit.jsonl"));
+        let own = nix::unistd::geteuid();
+        let mut command = command();
+        command.args(["serve", "--exit-with-stdin"]);
+        if let Some(uid) = user {
+            std::os::unix::fs::chown(&state, Some(uid), Some(uid)).unwrap();
+            // A build directory may be out of another user's reach; a copy is not.
+            let copy = dir.path().join("mcpfusion-runner");
+            fs::copy(RUNNER, &copy).unwrap();
+            let mut for_user = Command::new(copy);
+            for_user.args(["serve", "--exit-with-stdin"]).uid(uid).gid(uid);
+            command = for_user;
+        }
+        if user.is_some() || !own.is_root() {
+            command.arg("--unprivileged");
+        }
+        command
+            .arg("--policy")
+            .arg(policy)
+            .arg("--socket")
+            .arg(&socket)
+            .arg("--audit")
+            .arg(&audit)
+            .arg("--state")
+            .arg(&state)
+            .arg("--allow-uid")
+            .arg(own.to_string())
+            .arg("--allow-uid")
+            .arg(user.unwrap_or(own.as_raw()).to_string());
+        let mut process =
+            command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("runner starts");
+        wait_until_ready(&mut process);
+        Self { dir, socket, audit, process }
+    }
+
+    pub(crate) async fn connect(&self) -> (Sender<Request>, Receiver<Reply>) {
+        proto::channel(UnixSeqpacket::connect(&self.socket).await.expect("connects"))
+    }
+
+    /// One run to its end.
+    pub(crate) fn run(&self, command: &str, args: &[&str]) -> Run {
+        self.run_with(execute(command, args), None)
+    }
+
+    pub(crate) fn run_with(&self, execute: Execute, stdin: Option<&[u8]>) -> Run {
+        block_on(async {
+            let (mut sender, receiver) = self.connect().await;
+            let piped = execute.stdin == StdinMode::Piped;
+            sender.send(&Request::Execute(execute)).await.unwrap();
+            if piped {
+                for chunk in stdin.unwrap_or_default().chunks(proto::limit::CHUNK) {
+                    sender.send(&Request::Stdin(Blob::new(chunk.to_vec()).unwrap())).await.unwrap();
+                }
+                sender.send(&Request::Stdin(Blob::default())).await.unwrap();
+            }
+            collect(receiver).await
+        })
+    }
+
+    /// The audit log's records.
+    pub(crate) fn audit(&self) -> Vec<serde_json::Value> {
+        let text = fs::read_to_string(&self.audit).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+/// Passes the runner's log on and returns when it says that it is ready.
+fn wait_until_ready(process: &mut Child) {
+    let log = BufReader::new(process.stderr.take().unwrap());
+    let (ready, when) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in log.lines().map_while(Result::ok) {
+            if line.contains("ready") {
+                ready.send(()).ok();
+            }
+            eprintln!("runner: {line}");
+        }
+    });
+    when.recv_timeout(Duration::from_secs(20)).expect("the runner becomes ready");
+}
+
+pub(crate) fn execute(command: &str, args: &[&str]) -> Execute {
+    Execute {
+        run: RunId(std::array::from_fn(|i| u8::try_from(i).unwrap())),
+        principal: Text::new("tester").unwrap(),
+        command: Text::new(command).unwrap(),
+        args: words(args),
+        env: List::default(),
+        cwd: None,
+        stdin: StdinMode::Closed,
+        timeout_ms: None,
+    }
+}
+
+pub(crate) fn words(args: &[&str]) -> Args {
+    List::new(args.iter().map(|&arg| Text::new(arg).unwrap()).collect()).unwrap()
+}
+
+pub(crate) fn variable(name: &str, value: &str) -> EnvVar {
+    EnvVar { name: Text::new(name).unwrap(), value: Text::new(value).unwrap() }
+}
+
+/// Reads a run's messages up to the last one.
+pub(crate) async fn collect(mut receiver: Receiver<Reply>) -> Run {
+    let (mut started, mut stdout, mut stderr) = (None, Vec::new(), Vec::new());
+    loop {
+        let reply = receiver.receive().await.expect("a message").expect("not the end");
+        match reply {
+            Reply::Started(it) => started = Some(it),
+            Reply::Output(Stream::Stdout, chunk) => stdout.extend_from_slice(&chunk),
+            Reply::Output(Stream::Stderr, chunk) => stderr.extend_from_slice(&chunk),
+            last => {
+                let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                return Run { started, stdout: text(&stdout), stderr: text(&stderr), last };
+            }
+        }
+    }
+}
+
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// Whether a process of this name (`/proc/PID/comm`) lives anywhere on the host.
+pub(crate) fn lives(comm: &str) -> bool {
+    fs::read_dir("/proc").unwrap().filter_map(Result::ok).any(|entry| {
+        fs::read_to_string(entry.path().join("comm")).is_ok_and(|found| found.trim_end() == comm)
+    })
+}
+
+/// Waits, within reason, for something that another process does.
+pub(crate) fn eventually(what: &str, condition: impl Fn() -> bool) {
+    for _ in 0..400 {
+        if condition() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(25));
+    }
+    panic!("never came true: {what}");
+}
+
+/// A name for a process that no other test uses.
+pub(crate) fn unique_name() -> String {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("d{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}

@@ -1,0 +1,157 @@
+//! How runs end when they do not end by themselves: nothing of them may be left.
+
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use proto::{Ended, Reply, Request, Status};
+
+use crate::bench::{Bench, block_on, collect, eventually, execute, lives, unique_name};
+use crate::{Case, cases};
+
+pub(crate) fn cases() -> Vec<Case> {
+    let anywhere = cases![Nothing:
+        a_timeout_ends_a_run_with_term,
+        a_run_that_ignores_term_is_killed_after_the_grace,
+        the_caller_may_only_shorten_the_time,
+        output_before_a_timeout_is_kept,
+        a_cancel_ends_the_run_and_says_so,
+        a_hang_up_ends_the_run,
+        a_daemon_does_not_outlive_its_run,
+        a_daemon_does_not_outlive_a_timeout,
+        a_killed_runner_takes_its_runs_along,
+        a_stopped_runner_ends_its_runs_first,
+        a_peer_that_never_reads_holds_up_only_itself,
+    ];
+    let root = cases![Root: an_unprivileged_runner_leaves_nothing_either];
+    anywhere.into_iter().chain(root).collect()
+}
+
+fn with_timeout(bench: &Bench, ms: u32, args: &[&str]) -> crate::bench::Run {
+    let request = proto::Execute { timeout_ms: Some(ms), ..execute("attacker", args) };
+    bench.run_with(request, None)
+}
+
+fn a_timeout_ends_a_run_with_term() {
+    let run = with_timeout(&Bench::start(), 200, &["sleep", "600"]);
+    assert_eq!(run.exit().ended, Ended::TimedOut { forced: false });
+    assert_eq!(run.exit().status, Status::Signal(15));
+}
+
+fn a_run_that_ignores_term_is_killed_after_the_grace() {
+    let run = with_timeout(&Bench::start(), 200, &["ignore-term"]);
+    assert_eq!(run.exit().ended, Ended::TimedOut { forced: true });
+    assert_eq!(run.exit().status, Status::Signal(9));
+}
+
+fn the_caller_may_only_shorten_the_time() {
+    let policy = crate::bench::POLICY.replace("wall_s = 20", "wall_s = 1");
+    let bench = Bench::with(&policy, None);
+    let run = with_timeout(&bench, u32::MAX, &["sleep", "600"]);
+    assert_eq!(run.exit().ended, Ended::TimedOut { forced: false });
+}
+
+fn output_before_a_timeout_is_kept() {
+    let run = with_timeout(&Bench::start(), 300, &["sleep", "600"]);
+    assert_eq!(run.stdout, "started\n");
+}
+
+fn a_cancel_ends_the_run_and_says_so() {
+    let bench = Bench::start();
+    block_on(async {
+        let (mut sender, mut receiver) = bench.connect().await;
+        sender.send(&Request::Execute(execute("attacker", &["sleep", "600"]))).await.unwrap();
+        assert!(matches!(receiver.receive().await.unwrap(), Some(Reply::Started(_))));
+        sender.send(&Request::Cancel).await.unwrap();
+        let run = collect(receiver).await;
+        assert_eq!(run.exit().ended, Ended::Cancelled);
+    });
+}
+
+/// Starts a daemon whose starter waits, and returns its name and the open connection.
+async fn start_daemon(bench: &Bench) -> (String, (proto::Sender<Request>, proto::Receiver<Reply>)) {
+    let name = unique_name();
+    let (mut sender, mut receiver) = bench.connect().await;
+    sender.send(&Request::Execute(execute("attacker", &["daemon-wait", &name]))).await.unwrap();
+    assert!(matches!(receiver.receive().await.unwrap(), Some(Reply::Started(_))));
+    assert!(matches!(receiver.receive().await.unwrap(), Some(Reply::Output(..))));
+    eventually("the daemon lives", || lives(&name));
+    (name, (sender, receiver))
+}
+
+fn a_hang_up_ends_the_run() {
+    let bench = Bench::start();
+    block_on(async {
+        let (name, connection) = start_daemon(&bench).await;
+        drop(connection);
+        eventually("the daemon is gone", || !lives(&name));
+    });
+    eventually("the end is audited", || bench.audit().len() == 2);
+    assert_eq!(bench.audit()[1]["ended"], "cancelled");
+}
+
+fn a_daemon_does_not_outlive_its_run() {
+    let bench = Bench::start();
+    let name = unique_name();
+    let run = bench.run("attacker", &["daemon", &name]);
+    assert_eq!(run.attempt(), "started\nok daemon started");
+    assert!(!lives(&name), "the exit came while the daemon lived");
+}
+
+fn a_daemon_does_not_outlive_a_timeout() {
+    let bench = Bench::start();
+    let name = unique_name();
+    let run = with_timeout(&bench, 500, &["daemon-wait", &name]);
+    assert!(matches!(run.exit().ended, Ended::TimedOut { .. }));
+    assert!(!lives(&name), "the exit came while the daemon lived");
+}
+
+fn a_killed_runner_takes_its_runs_along() {
+    let mut bench = Bench::start();
+    let name = block_on(async {
+        let (name, _connection) = start_daemon(&bench).await;
+        bench.process.kill().unwrap();
+        name
+    });
+    bench.process.wait().unwrap();
+    eventually("the daemon is gone", || !lives(&name));
+}
+
+fn a_stopped_runner_ends_its_runs_first() {
+    let mut bench = Bench::start();
+    block_on(async {
+        let (name, (_sender, receiver)) = start_daemon(&bench).await;
+        let pid = Pid::from_raw(i32::try_from(bench.pid()).unwrap());
+        kill(pid, Signal::SIGTERM).unwrap();
+        let run = collect(receiver).await;
+        assert_eq!(run.exit().ended, Ended::Shutdown);
+        assert!(!lives(&name));
+    });
+    assert!(bench.process.wait().unwrap().success());
+}
+
+fn a_peer_that_never_reads_holds_up_only_itself() {
+    let policy = crate::bench::POLICY.replace("stdout = \"64K\"", "stdout = \"4M\"");
+    let bench = Bench::with(&policy, None);
+    block_on(async {
+        let (mut sender, _unread) = bench.connect().await;
+        let flood = execute("attacker", &["flood", "3000000"]);
+        sender.send(&Request::Execute(flood)).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let (mut sender, receiver) = bench.connect().await;
+        sender.send(&Request::Execute(execute("attacker", &["exit", "0"]))).await.unwrap();
+        assert_eq!(collect(receiver).await.exit().status, Status::Code(0));
+    });
+}
+
+fn an_unprivileged_runner_leaves_nothing_either() {
+    let mut bench = Bench::start_unprivileged();
+    let name = unique_name();
+    bench.run("attacker", &["daemon", &name]);
+    assert!(!lives(&name));
+    let run = with_timeout(&bench, 300, &["ignore-term"]);
+    assert_eq!(run.exit().ended, Ended::TimedOut { forced: true });
+    let name = block_on(async { start_daemon(&bench).await.0 });
+    bench.process.kill().unwrap();
+    eventually("the daemon is gone", || !lives(&name));
+}

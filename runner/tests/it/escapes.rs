@@ -1,0 +1,248 @@
+//! Attempts to get out of the sandbox, by a program that does what it likes. Every line must stay
+//! refused; docs/threats.md names these tests.
+
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+
+use proto::{Ended, Status};
+
+use crate::bench::{Bench, eventually, lives, unique_name};
+use crate::{Case, cases};
+
+pub(crate) fn cases() -> Vec<Case> {
+    cases![Root:
+        files_outside_the_policy_cannot_be_read,
+        a_capability_that_overrides_permissions_is_not_there,
+        the_hosts_directories_are_hidden,
+        nothing_is_writable_but_the_work_directory,
+        other_programs_cannot_be_executed,
+        a_file_of_ones_own_cannot_run_through_the_loader,
+        code_without_a_file_cannot_run,
+        modes_owners_attributes_and_devices_cannot_be_made,
+        files_cannot_be_linked_in,
+        io_uring_is_not_there,
+        unix_sockets_cannot_be_reached,
+        odd_socket_families_and_protocols_are_refused,
+        no_network_means_none,
+        tcp_reaches_only_the_ports_of_the_policy,
+        fast_open_does_not_go_around_the_ports,
+        namespaces_cannot_be_made_or_entered,
+        other_processes_cannot_be_traced_or_read,
+        signals_do_not_leave_the_namespace,
+        terminals_cannot_be_typed_into,
+        kernel_surface_is_closed,
+        x32_calls_do_not_slip_through,
+        root_cannot_be_had_back,
+        a_fork_bomb_ends_at_the_process_limit,
+        memory_ends_at_the_limit,
+        a_file_ends_at_the_size_limit,
+        processor_time_ends_at_the_limit,
+        work_directories_are_not_shared_and_not_kept,
+    ]
+    .into()
+}
+
+fn refused(bench: &Bench, command: &str, args: &[&str], with: &str) {
+    let run = bench.run(command, args);
+    assert_eq!(run.attempt(), format!("refused {with}"), "{command} {args:?} {}", run.stderr);
+}
+
+fn files_outside_the_policy_cannot_be_read() {
+    let bench = Bench::start();
+    refused(&bench, "attacker", &["read", "/etc/shadow"], "EACCES");
+    refused(&bench, "attacker", &["read", "/etc/hostname"], "EACCES");
+    refused(&bench, "attacker", &["list", "/etc"], "EACCES");
+    refused(&bench, "attacker", &["list", "/var"], "EACCES");
+    refused(&bench, "attacker", &["read", "/proc/../etc/shadow"], "EACCES");
+    assert!(bench.run("attacker", &["read", "/etc/passwd"]).attempt().starts_with("ok root:"));
+}
+
+fn a_capability_that_overrides_permissions_is_not_there() {
+    // Even where the policy lets the file be opened, the owner's mode still holds.
+    let policy =
+        crate::bench::POLICY.replace("\"/etc/passwd\"", "\"/etc/passwd\", \"/etc/shadow\"");
+    let bench = Bench::with(&policy, None);
+    refused(&bench, "attacker", &["read", "/etc/shadow"], "EACCES");
+}
+
+fn the_hosts_directories_are_hidden() {
+    let bench = Bench::start();
+    let secret = tempfile::Builder::new().prefix("secret-").tempdir().unwrap();
+    let secret = secret.path().to_str().unwrap();
+    refused(&bench, "attacker", &["stat", secret], "ENOENT");
+    refused(&bench, "attacker", &["stat", "/root/.bashrc"], "ENOENT");
+    refused(&bench, "attacker", &["stat", bench.socket.to_str().unwrap()], "ENOENT");
+}
+
+fn nothing_is_writable_but_the_work_directory() {
+    let bench = Bench::start();
+    for path in ["/etc/cron.d/x", "/var/tmp/x", "/run/x", "/dev/shm/x", "/home/x", "/proc/sys/x"] {
+        let run = bench.run("attacker", &["write", path]);
+        assert!(run.attempt().starts_with("refused E"), "{path}: {}", run.stdout);
+    }
+    assert_eq!(bench.run("attacker", &["write", "/tmp/x"]).attempt(), "ok");
+}
+
+fn other_programs_cannot_be_executed() {
+    let bench = Bench::start();
+    refused(&bench, "attacker", &["exec", "/bin/sh"], "EACCES");
+    refused(&bench, "attacker", &["exec", "/usr/bin/id"], "EACCES");
+    refused(&bench, "attacker", &["exec", "/usr/bin/su"], "EACCES");
+}
+
+fn a_file_of_ones_own_cannot_run_through_the_loader() {
+    let bench = Bench::start();
+    let run = bench.run("attacker", &["ld-so"]);
+    assert!(run.attempt().starts_with("refused"), "{}", run.stdout);
+    assert!(run.attempt().contains("failed to map segment"), "{}", run.stdout);
+}
+
+fn code_without_a_file_cannot_run() {
+    refused(&Bench::start(), "attacker", &["memfd"], "ENOSYS");
+}
+
+fn modes_owners_attributes_and_devices_cannot_be_made() {
+    let bench = Bench::start();
+    for attempt in ["chmod", "chown", "setxattr", "mknod"] {
+        refused(&bench, "attacker", &[attempt], "ENOSYS");
+    }
+}
+
+fn files_cannot_be_linked_in() {
+    let bench = Bench::start();
+    let run = bench.run("attacker", &["hardlink"]);
+    assert!(run.attempt().starts_with("refused E"), "{}", run.stdout);
+}
+
+fn io_uring_is_not_there() {
+    refused(&Bench::start(), "attacker", &["io-uring"], "ENOSYS");
+}
+
+fn unix_sockets_cannot_be_reached() {
+    let bench = Bench::start();
+    let path = bench.dir.path().join("host.sock");
+    let _listening = UnixListener::bind(&path).unwrap();
+    for command in ["attacker", "net"] {
+        refused(&bench, command, &["unix-path", path.to_str().unwrap()], "EPERM");
+        refused(&bench, command, &["unix-abstract", "anything"], "EPERM");
+    }
+}
+
+fn odd_socket_families_and_protocols_are_refused() {
+    let bench = Bench::start();
+    // vsock, AF_ALG, AF_PACKET, AF_KEY, bluetooth, CAN
+    for family in ["40", "38", "17", "15", "31", "29"] {
+        refused(&bench, "net", &["socket", family], "EPERM");
+    }
+    // MPTCP, SCTP, SMC: streams that Landlock's rules for TCP do not see.
+    for protocol in ["262", "132", "256", "33"] {
+        refused(&bench, "net", &["socket", "2", protocol], "EPERM");
+    }
+    assert_eq!(bench.run("net", &["socket", "2", "6"]).attempt(), "ok 3");
+}
+
+fn no_network_means_none() {
+    let bench = Bench::start();
+    for family in ["1", "2", "10", "16"] {
+        refused(&bench, "attacker", &["socket", family], "EPERM");
+    }
+}
+
+fn tcp_reaches_only_the_ports_of_the_policy() {
+    let bench = Bench::start();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    refused(&bench, "ports", &["tcp", &address], "EACCES");
+    refused(&bench, "ports", &["tcp-bind", "127.0.0.1:0"], "EACCES");
+    assert_eq!(bench.run("net", &["tcp", &address]).attempt(), "ok connected");
+}
+
+fn fast_open_does_not_go_around_the_ports() {
+    let bench = Bench::start();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    refused(&bench, "ports", &["fast-open", &address], "EPERM");
+}
+
+fn namespaces_cannot_be_made_or_entered() {
+    let bench = Bench::start();
+    refused(&bench, "attacker", &["unshare"], "ENOSYS");
+    refused(&bench, "attacker", &["clone-newuser"], "EPERM");
+    refused(&bench, "attacker", &["clone3"], "ENOSYS");
+    refused(&bench, "attacker", &["setns"], "ENOSYS");
+    refused(&bench, "attacker", &["mount"], "ENOSYS");
+    refused(&bench, "attacker", &["chroot"], "ENOSYS");
+}
+
+fn other_processes_cannot_be_traced_or_read() {
+    let bench = Bench::start();
+    refused(&bench, "attacker", &["ptrace"], "ENOSYS");
+    refused(&bench, "attacker", &["ptrace-init"], "ENOSYS");
+    refused(&bench, "attacker", &["vm-read"], "ENOSYS");
+    refused(&bench, "attacker", &["mem-init"], "EACCES");
+}
+
+fn signals_do_not_leave_the_namespace() {
+    let bench = Bench::start();
+    let runner = bench.pid().to_string();
+    refused(&bench, "attacker", &["kill", &runner], "ESRCH");
+    refused(&bench, "attacker", &["kill", "1"], "EPERM");
+    // All that it may signal is itself, and `kill(-1)` leaves itself out.
+    let run = bench.run("attacker", &["kill-all"]);
+    assert!(run.attempt().starts_with("refused"), "{}", run.stdout);
+    assert_eq!(bench.run("attacker", &["exit", "0"]).exit().status, Status::Code(0));
+}
+
+fn terminals_cannot_be_typed_into() {
+    let bench = Bench::start();
+    refused(&bench, "attacker", &["tiocsti"], "EPERM");
+    refused(&bench, "attacker", &["tty"], "EACCES");
+}
+
+fn kernel_surface_is_closed() {
+    let bench = Bench::start();
+    for attempt in ["keyctl", "bpf", "perf", "userfaultfd", "personality", "handle"] {
+        refused(&bench, "attacker", &[attempt], "ENOSYS");
+    }
+}
+
+fn x32_calls_do_not_slip_through() {
+    refused(&Bench::start(), "attacker", &["x32"], "ENOSYS");
+}
+
+fn root_cannot_be_had_back() {
+    refused(&Bench::start(), "attacker", &["setuid-root"], "ENOSYS");
+}
+
+fn a_fork_bomb_ends_at_the_process_limit() {
+    let bench = Bench::start();
+    let run = bench.run("attacker", &["fork-bomb"]);
+    let attempt = run.attempt();
+    let count: u32 = attempt.split_whitespace().nth(1).unwrap().parse().unwrap();
+    assert!(attempt.ends_with("EAGAIN") && count < 20, "{attempt}");
+}
+
+fn memory_ends_at_the_limit() {
+    refused(&Bench::start(), "attacker", &["memory"], "ENOMEM");
+}
+
+fn a_file_ends_at_the_size_limit() {
+    refused(&Bench::start(), "attacker", &["big-file"], "EFBIG");
+}
+
+fn processor_time_ends_at_the_limit() {
+    let run = Bench::start().run("attacker", &["spin"]);
+    assert_eq!(run.exit().ended, Ended::Itself);
+    // SIGXCPU
+    assert_eq!(run.exit().status, Status::Signal(24));
+}
+
+fn work_directories_are_not_shared_and_not_kept() {
+    let bench = Bench::start();
+    assert_eq!(bench.run("attacker", &["write", "/tmp/left"]).attempt(), "ok");
+    refused(&bench, "attacker", &["stat", "/tmp/left"], "ENOENT");
+    assert!(!std::path::Path::new("/tmp/left").exists());
+    let name = unique_name();
+    bench.run("attacker", &["daemon", &name]);
+    eventually("nothing lives", || !lives(&name));
+}

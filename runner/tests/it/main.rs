@@ -1,0 +1,69 @@
+//! Starts the real runner and asks it, over its socket, for real runs.
+//!
+//! What needs root is listed as ignored for everybody else, and so counted.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test says what it saw by panicking"
+)]
+
+mod bench;
+mod endings;
+mod escapes;
+mod peers;
+mod runs;
+mod startup;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// A test and what it needs.
+pub(crate) struct Case {
+    name: &'static str,
+    needs: Needs,
+    test: fn() -> Result<(), Failed>,
+}
+
+/// What a test needs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Needs {
+    /// Root: the layers that take privilege.
+    Root,
+    /// Nothing: it runs in the mode of whoever runs it.
+    Nothing,
+}
+
+/// Names a function as a test.
+#[macro_export]
+macro_rules! cases {
+    ($needs:ident: $($test:ident),* $(,)?) => {
+        [$($crate::Case {
+            name: concat!(module_path!(), "::", stringify!($test)),
+            needs: $crate::Needs::$needs,
+            test: || { $test(); Ok(()) },
+        }),*]
+    };
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let is_root = nix::unistd::geteuid().is_root();
+    let mut trials = Vec::new();
+    for case in runs::cases()
+        .into_iter()
+        .chain(endings::cases())
+        .chain(escapes::cases())
+        .chain(peers::cases())
+        .chain(startup::cases())
+    {
+        let ignored = case.needs == Needs::Root && !is_root;
+        let kind = if ignored { "needs: root" } else { "" };
+        trials.push(Trial::test(case.name, case.test).with_ignored_flag(ignored).with_kind(kind));
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
