@@ -3,5 +3,6 @@
 
 #![forbid(unsafe_code)]
 
+pub mod config;
 pub mod limits;
 pub mod model;

@@ -1,0 +1,82 @@
+//! A report for people (`file:line:column` with an excerpt) and for programs (a JSON object a line).
+
+use std::fmt;
+
+use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippet};
+use serde_json::json;
+
+use super::diagnostic::{Diagnostic, Report, Severity};
+use super::source::Position;
+
+/// A longer line is not shown: its place is.
+const MAX_EXCERPT: usize = 4_096;
+
+/// A report as text with excerpts, without colours.
+#[derive(Debug)]
+pub struct Text<'a>(pub &'a Report);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for diagnostic in &self.0.diagnostics {
+            writeln!(f, "{}\n", text(diagnostic))?;
+        }
+        if self.0.omitted > 0 {
+            writeln!(f, "{} more problems are not shown\n", self.0.omitted)?;
+        }
+        Ok(())
+    }
+}
+
+/// A report as JSON lines.
+#[derive(Debug)]
+pub struct JsonLines<'a>(pub &'a Report);
+
+impl fmt::Display for JsonLines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.diagnostics.iter().try_for_each(|diagnostic| writeln!(f, "{}", object(diagnostic)))
+    }
+}
+
+fn text(diagnostic: &Diagnostic) -> String {
+    let level = match diagnostic.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let path = diagnostic.source.path.display().to_string();
+    let place: Element<'_> = match diagnostic.span {
+        None => Origin::path(path).into(),
+        Some(span) => {
+            let Position { line: number, column } = diagnostic.source.position(span.start);
+            let line = diagnostic.source.line(number);
+            if line.shown.len() > MAX_EXCERPT {
+                Origin::path(path).line(number).char_column(column).into()
+            } else {
+                let start = (span.start - line.start).min(line.shown.len());
+                let end = (span.end - line.start).clamp(start, line.shown.len());
+                let mark = AnnotationKind::Primary.span(start..end);
+                Snippet::source(line.shown).line_start(number).path(path).annotation(mark).into()
+            }
+        }
+    };
+    let group = level.primary_title(diagnostic.message.as_str()).element(place);
+    let help = diagnostic.help.as_deref().map(|help| Level::HELP.message(help));
+    Renderer::plain().render(&[group.elements(help)])
+}
+
+fn object(diagnostic: &Diagnostic) -> serde_json::Value {
+    let at = |offset| diagnostic.source.position(offset);
+    let (start, end) = diagnostic.span.map(|span| (at(span.start), at(span.end))).unzip();
+    json!({
+        "severity": match diagnostic.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        },
+        "file": diagnostic.source.path.to_string_lossy(),
+        "line": start.map(|at| at.line),
+        "column": start.map(|at| at.column),
+        "end_line": end.map(|at| at.line),
+        "end_column": end.map(|at| at.column),
+        "message": diagnostic.message,
+        "help": diagnostic.help,
+    })
+}
