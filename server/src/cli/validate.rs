@@ -106,3 +106,72 @@ fn text(
 fn count(n: usize, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    const GOOD: &str = r#"{"services": {"s": {"name": "S", "baseURL": "https://h",
+        "auth": {"type": "none"}, "endpoints": [
+            {"id": "e", "name": "E", "method": "GET", "path": "/"}]}}}"#;
+
+    fn validate(text: &str, strict: bool, format: Format) -> (Exit, String) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.json");
+        fs::write(&path, text).unwrap();
+        let mut out = Vec::new();
+        let exit = run_in(&[path], strict, format, &|_| None, &mut out).unwrap();
+        (exit, String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn a_good_config_says_how_many_tools_it_has() {
+        let (exit, out) = validate(GOOD, true, Format::Text);
+        assert_eq!(exit, Exit::Fine);
+        assert_eq!(out, "1 file: 1 tool, 0 warnings\n");
+        let (exit, out) = validate(GOOD, true, Format::Json);
+        assert_eq!(exit, Exit::Fine);
+        assert_eq!(out, "{\"summary\":{\"errors\":0,\"tools\":1,\"warnings\":0}}\n");
+    }
+
+    #[test]
+    fn strict_makes_a_warning_an_error() {
+        let text = GOOD.replace(r#""id""#, r#""extra": 1, "id""#);
+        let (exit, out) = validate(&text, false, Format::Text);
+        assert_eq!(exit, Exit::Fine);
+        assert!(out.starts_with("warning: unknown key `extra` in an endpoint\n"), "{out}");
+        assert!(out.ends_with("\n1 file: 1 tool, 1 warning\n"), "{out}");
+        let (exit, out) = validate(&text, true, Format::Text);
+        assert_eq!(exit, Exit::Problems);
+        assert!(out.starts_with("error: unknown key `extra` in an endpoint\n"), "{out}");
+        assert!(out.ends_with("\n1 file: 1 error, 0 warnings; no tools are loaded\n"), "{out}");
+    }
+
+    #[test]
+    fn a_broken_config_is_a_problem_in_both_formats() {
+        for (format, end) in [
+            (Format::Text, "1 file: 1 error, 0 warnings; no tools are loaded\n"),
+            (Format::Json, "{\"summary\":{\"errors\":1,\"tools\":null,\"warnings\":0}}\n"),
+        ] {
+            let (exit, out) = validate("{", false, format);
+            assert_eq!(exit, Exit::Problems);
+            assert!(out.ends_with(end), "{out}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_no_input() {
+        let mut out = Vec::new();
+        let files = [PathBuf::from("no/such.json")];
+        let exit = run(&files, false, Format::Text, &mut out).unwrap();
+        assert_eq!(exit, Exit::NoInput);
+    }
+
+    #[test]
+    fn exit_statuses_are_those_of_sysexits() {
+        let codes = [Exit::Fine, Exit::NoInput, Exit::Problems].map(Exit::code);
+        assert_eq!(codes, [0, 66, 78]);
+    }
+}

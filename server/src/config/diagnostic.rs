@@ -46,7 +46,7 @@ pub(super) fn place(source: &Source, span: Option<Span>) -> String {
     }
 }
 
-/// All problems of a load, in the order in which they were found.
+/// All problems of a load.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
     /// The problems, at most [`limits::CONFIG_DIAGNOSTICS`].
@@ -84,6 +84,12 @@ impl Report {
         self.diagnostics.is_empty()
     }
 
+    /// Puts the problems into the order of the files and the places in them.
+    pub(super) fn sort(&mut self) {
+        let place = |d: &Diagnostic| (d.source.number, d.span.map(|span| span.start));
+        self.diagnostics.sort_by_key(place);
+    }
+
     /// The same problems, each an error.
     #[must_use]
     pub fn into_errors(mut self) -> Self {
@@ -100,7 +106,7 @@ mod tests {
     use super::*;
 
     fn problem(severity: Severity) -> Diagnostic {
-        let source = Arc::new(Source::new("a.json".into(), "{\n  1}".to_owned()));
+        let source = Arc::new(Source::new(0, "a.json".into(), "{\n  1}".to_owned()));
         let span = Some(Span { start: 4, end: 5 });
         Diagnostic { severity, source, span, message: "wrong".to_owned(), help: None }
     }

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jsonc_parser::ast::Value as Ast;
-use serde::de::IgnoredAny;
 
 use super::Loaded;
 use super::command;
@@ -45,11 +44,11 @@ pub(super) fn files(
 ) -> Result<Loaded, Report> {
     let mut report = Report::default();
     let mut sources = Vec::with_capacity(paths.len());
-    for path in paths {
+    for (number, path) in paths.iter().enumerate() {
         match read(path) {
-            Ok(text) => sources.push(Arc::new(Source::new(path.clone(), text))),
+            Ok(text) => sources.push(Arc::new(Source::new(number, path.clone(), text))),
             Err(error) => {
-                let source = Arc::new(Source::new(path.clone(), String::new()));
+                let source = Arc::new(Source::new(number, path.clone(), String::new()));
                 report.push(whole_file(source, error.to_string()));
             }
         }
@@ -62,16 +61,17 @@ pub(super) fn texts(
     texts: &[(PathBuf, String)],
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Loaded, Report> {
-    let source =
-        |(path, text): &(PathBuf, String)| Arc::new(Source::new(path.clone(), text.clone()));
-    let sources: Vec<_> = texts.iter().map(source).collect();
+    let numbered = texts.iter().enumerate();
+    let sources: Vec<_> = numbered
+        .map(|(number, (path, text))| Arc::new(Source::new(number, path.clone(), text.clone())))
+        .collect();
     sources_to_tools(&sources, env, Report::default())
 }
 
 #[derive(Debug, thiserror::Error)]
 enum ReadError {
     #[error("cannot read the file: {0}")]
-    Io(#[source] std::io::Error),
+    Io(std::io::Error),
     #[error("cannot read the file: it is no regular file")]
     Kind,
     #[error("the file is over {} bytes", limits::CONFIG_BYTES)]
@@ -144,6 +144,7 @@ fn sources_to_tools(
         found.extend(command::read(&mut cx, entry));
     }
     check_names(&found, &mut report);
+    report.sort();
     if report.n_errors() > 0 {
         return Err(report);
     }
@@ -182,7 +183,7 @@ fn parse(source: &Arc<Source>) -> Result<Ast<'_>, Diagnostic> {
             help,
         }
     };
-    if let Err(error) = serde_json::from_str::<IgnoredAny>(&source.text) {
+    if let Err(error) = serde_json::from_str::<serde_json::Value>(&source.text) {
         let at = source.offset(error.line(), error.column());
         let text = error.to_string();
         let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);

@@ -20,6 +20,8 @@ mod path;
 pub mod render;
 mod service;
 pub mod source;
+#[cfg(test)]
+mod tests;
 
 use crate::model::tool::Tool;
 

@@ -1,9 +1,10 @@
 //! A report for people (`file:line:column` with an excerpt) and for programs (a JSON object a line).
 
+use std::borrow::Cow;
 use std::fmt;
 
 use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippet};
-use serde_json::json;
+use serde::Serialize;
 
 use super::diagnostic::{Diagnostic, Report, Severity};
 use super::source::Position;
@@ -33,7 +34,11 @@ pub struct JsonLines<'a>(pub &'a Report);
 
 impl fmt::Display for JsonLines<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.diagnostics.iter().try_for_each(|diagnostic| writeln!(f, "{}", object(diagnostic)))
+        for diagnostic in &self.0.diagnostics {
+            let line = serde_json::to_string(&object(diagnostic)).map_err(|_error| fmt::Error)?;
+            writeln!(f, "{line}")?;
+        }
+        Ok(())
     }
 }
 
@@ -63,20 +68,33 @@ fn text(diagnostic: &Diagnostic) -> String {
     Renderer::plain().render(&[group.elements(help)])
 }
 
-fn object(diagnostic: &Diagnostic) -> serde_json::Value {
+/// A problem for programs; what it has not is `null`.
+#[derive(Serialize)]
+struct Object<'a> {
+    severity: &'static str,
+    file: Cow<'a, str>,
+    line: Option<usize>,
+    column: Option<usize>,
+    end_line: Option<usize>,
+    end_column: Option<usize>,
+    message: &'a str,
+    help: Option<&'a str>,
+}
+
+fn object(diagnostic: &Diagnostic) -> Object<'_> {
     let at = |offset| diagnostic.source.position(offset);
     let (start, end) = diagnostic.span.map(|span| (at(span.start), at(span.end))).unzip();
-    json!({
-        "severity": match diagnostic.severity {
+    Object {
+        severity: match diagnostic.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",
         },
-        "file": diagnostic.source.path.to_string_lossy(),
-        "line": start.map(|at| at.line),
-        "column": start.map(|at| at.column),
-        "end_line": end.map(|at| at.line),
-        "end_column": end.map(|at| at.column),
-        "message": diagnostic.message,
-        "help": diagnostic.help,
-    })
+        file: diagnostic.source.path.to_string_lossy(),
+        line: start.map(|at| at.line),
+        column: start.map(|at| at.column),
+        end_line: end.map(|at| at.line),
+        end_column: end.map(|at| at.column),
+        message: &diagnostic.message,
+        help: diagnostic.help.as_deref(),
+    }
 }

@@ -35,6 +35,8 @@ pub struct Line<'a> {
 
 /// A config file.
 pub struct Source {
+    /// Its number in the order of loading, from 0.
+    pub number: usize,
     /// The path, as the operator wrote it.
     pub path: PathBuf,
     /// The text.
@@ -45,11 +47,11 @@ pub struct Source {
 
 impl Source {
     /// Takes a file in. An unreadable one has no text.
-    pub fn new(path: PathBuf, text: String) -> Self {
+    pub fn new(number: usize, path: PathBuf, text: String) -> Self {
         let shown = mask::mask(&text);
         let ends = text.bytes().enumerate().filter(|&(_, byte)| byte == b'\n');
         let starts = std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect();
-        Self { path, text, shown, starts }
+        Self { number, path, text, shown, starts }
     }
 
     /// Where a byte is. One past the end is the end.
@@ -89,7 +91,7 @@ mod tests {
     use super::*;
 
     fn source(text: &str) -> Source {
-        Source::new("a.json".into(), text.to_owned())
+        Source::new(0, "a.json".into(), text.to_owned())
     }
 
     #[test]
