@@ -59,7 +59,8 @@ pub(super) fn read(cx: &mut Reader<'_>, service: &Fields<'_>) -> Option<Auth> {
         other => {
             let known = [&["none", "bearer"], NOT_YET].concat();
             let help = did_you_mean(other, &known);
-            cx.error(kind.span, format!("`{other}` is no type of auth"), help);
+            let written = cx.written(kind.span);
+            cx.error(kind.span, format!("`{written}` is no type of auth"), help);
             None
         }
     }

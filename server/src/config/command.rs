@@ -68,8 +68,6 @@ const CONTROLS: &[(&str, Control)] = &[
 ];
 /// A control that is accepted and does nothing: the policy has the grace.
 const KILL_GRACE: &str = "kill_grace_period";
-/// The shell of `use_shell`, if the config does not say.
-const SHELL: &str = "/bin/sh";
 
 /// Reads one group.
 pub(super) fn read(cx: &mut Reader<'_>, entry: Entry<'_>) -> Vec<Found> {
@@ -160,7 +158,8 @@ fn place(cx: &mut Reader<'_>, read: &Placeless<'_>) -> Option<CommandPlace> {
         "control" => CommandPlace::Control(control(cx, read)?),
         other => {
             let help = did_you_mean(other, LOCATIONS);
-            cx.error(read.location.span, format!("`{other}` is no location of a command"), help);
+            let at = read.location.span;
+            cx.error(at, format!("`{}` is no location of a command", cx.written(at)), help);
             return None;
         }
     };
@@ -228,51 +227,40 @@ fn executable(
     fields: &Fields<'_>,
     params: &mut Vec<Placed<CommandPlace>>,
 ) -> Option<Executable> {
-    let find = |params: &[Placed<CommandPlace>], control| {
-        params.iter().position(|param| param.place == CommandPlace::Control(control))
+    let of =
+        |control| params.iter().position(|param| param.place == CommandPlace::Control(control));
+    let Some(index) = of(Control::Executable) else {
+        let switch = of(Control::UseShell).and_then(|index| params.get(index));
+        if switch.is_none_or(|param| !may_be_true(&param.param.presence)) {
+            let message = "a command has no `executable`";
+            let help = "add a static parameter `executable` of location `control`";
+            cx.error(fields.span, message, help);
+            return None;
+        }
+        return Some(Executable::Named(String::new()));
     };
-    let Some(index) = find(params, Control::Executable) else {
-        return shell(cx, fields, params);
-    };
-    let named = match &params.get(index)?.param.presence {
-        Presence::Default(value) | Presence::Fixed(value) => value.as_str().map(str::to_owned),
+    let name = match &params.get(index)?.param.presence {
+        Presence::Fixed(value) => value.as_str().unwrap_or_default().to_owned(),
+        Presence::Default(value) => {
+            let message = "clients cannot choose an `executable` that has a default";
+            cx.warning(fields.span, message, "make it static, or remove the default");
+            value.as_str().unwrap_or_default().to_owned()
+        }
         Presence::Optional | Presence::Required => return Some(Executable::Param(index)),
     };
     params.remove(index);
-    let named = named.filter(|name| !name.trim().is_empty());
-    if named.is_none() {
+    if name.trim().is_empty() {
         cx.error(fields.span, "a command's `executable` is empty", "name a rule of the policy");
-    }
-    named.map(Executable::Named)
-}
-
-/// Without `executable` the shell itself is what runs, and the policy must name it.
-fn shell(
-    cx: &mut Reader<'_>,
-    fields: &Fields<'_>,
-    params: &[Placed<CommandPlace>],
-) -> Option<Executable> {
-    let of =
-        |control| params.iter().position(|param| param.place == CommandPlace::Control(control));
-    let switch = of(Control::UseShell).and_then(|index| params.get(index));
-    let uses_shell = switch.is_some_and(|param| {
-        !matches!(&param.param.presence, Presence::Fixed(Value::Bool(false)) | Presence::Optional)
-    });
-    if !uses_shell {
-        let message = "a command has no `executable`";
-        let help = "add a static parameter `executable` of location `control`";
-        cx.error(fields.span, message, help);
         return None;
     }
-    let Some(index) = of(Control::ShellInterpreter) else {
-        return Some(Executable::Named(SHELL.to_owned()));
-    };
-    match &params.get(index)?.param.presence {
-        Presence::Default(Value::String(name)) | Presence::Fixed(Value::String(name)) => {
-            Some(Executable::Named(name.clone()))
-        }
-        Presence::Default(_) | Presence::Fixed(_) | Presence::Optional | Presence::Required => {
-            Some(Executable::Param(index))
-        }
+    Some(Executable::Named(name))
+}
+
+/// Whether a command that needs `use_shell` can run at all.
+fn may_be_true(use_shell: &Presence) -> bool {
+    match use_shell {
+        Presence::Default(value) | Presence::Fixed(value) => *value == Value::Bool(true),
+        Presence::Optional => false,
+        Presence::Required => true,
     }
 }

@@ -147,7 +147,7 @@ fn one_of(cx: &mut Reader<'_>, value: &Ast<'_>, name: &str, kind: &ParamKind) ->
         let Some(found) = cx.json(item, name) else { continue };
         match coerce(kind, found) {
             Ok(found) if out.contains(&found) => {
-                cx.warning(span(item), format!("{name} has {found} twice"), "remove one");
+                cx.warning(span(item), format!("{name} has a value twice"), "remove one");
             }
             Ok(found) => out.push(found),
             Err(_) => {

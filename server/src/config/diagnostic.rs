@@ -1,5 +1,6 @@
 //! What is wrong with a config, and where: collected over all files, never thrown. A message names
-//! keys and variables and never quotes a value that an environment variable gave.
+//! keys and variables; a value that it quotes is quoted as it was written, not as it was expanded,
+//! unless clients are shown it anyway.
 
 use std::sync::Arc;
 

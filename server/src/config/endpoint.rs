@@ -129,7 +129,8 @@ pub(super) fn read(
     let id = id?;
     let name = tool_name(cx, &format!("{}_{}", service.key, id.value), id.span)?;
     let title = title?;
-    let words = description.map_or_else(|| title.value.clone(), |text| text.value);
+    let words = description.map(|text| text.value).filter(|text| !text.trim().is_empty());
+    let words = words.unwrap_or_else(|| title.value.clone());
     let (path, fixed_query) = path?;
     let tool = Tool {
         name,
@@ -160,7 +161,8 @@ fn method(cx: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Method> {
             Some(near) => format!("write `{near}`"),
             None => "known are GET, POST, PUT, PATCH and DELETE".to_owned(),
         };
-        cx.error(text.span, format!("`{}` is no method", text.value), help);
+        let written = cx.written(text.span);
+        cx.error(text.span, format!("`{written}` is no method"), help);
     }
     method.cloned()
 }
@@ -231,7 +233,7 @@ fn place(
             }
             let keys: Vec<String> = target.split('.').map(str::to_owned).collect();
             if keys.iter().any(String::is_empty) {
-                let message = format!("`{target}` is no path into a body");
+                let message = "this is no path into a body";
                 cx.error(read.name_span, message, "write keys with dots between them");
                 return None;
             }
@@ -243,7 +245,8 @@ fn place(
         }
         other => {
             let help = did_you_mean(other, LOCATIONS);
-            cx.error(location.span, format!("`{other}` is no location of an endpoint"), help);
+            let written = cx.written(location.span);
+            cx.error(location.span, format!("`{written}` is no location of an endpoint"), help);
             None
         }
     }
@@ -339,7 +342,8 @@ fn response(cx: &mut Reader<'_>, fields: &Fields<'_>) -> Option<ResponseKind> {
         }
         other => {
             let help = did_you_mean(other, &["json", "text", "binary"]);
-            cx.error(kind.span, format!("`{other}` is no type of a response"), help);
+            let written = cx.written(kind.span);
+            cx.error(kind.span, format!("`{written}` is no type of a response"), help);
             None
         }
     }
@@ -351,7 +355,7 @@ fn timeout(cx: &mut Reader<'_>, fields: &Fields<'_>) -> Option<std::time::Durati
     let text = fields.text(cx, "timeout", Unset::Warn).filter(|text| !text.value.is_empty())?;
     let timeout = duration::parse(&text.value);
     if timeout.is_none() {
-        let message = format!("`timeout` is no duration: `{}`", text.value);
+        let message = format!("`timeout` is no duration: `{}`", cx.written(text.span));
         cx.error(text.span, message, "write `30s`, `500ms` or `1m30s`; more than nothing");
     }
     timeout

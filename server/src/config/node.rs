@@ -183,6 +183,12 @@ impl Reader<'_> {
         self.error(span, format!("{what} is not supported yet"), help);
     }
 
+    /// A string as it was written, before expansion: what a message quotes.
+    pub(super) fn written(&self, span: Span) -> String {
+        let literal = self.source.text.get(span.start..span.end).unwrap_or_default();
+        literal.trim_matches('"').to_owned()
+    }
+
     /// Reads a list.
     pub(super) fn list<'a>(&mut self, value: &'a Ast<'a>, what: &str) -> Option<&'a [Ast<'a>]> {
         let Ast::Array(array) = value else {

@@ -107,7 +107,8 @@ fn kind(cx: &mut Reader<'_>, fields: &Fields<'_>) -> Option<ParamKind> {
             let help = did_you_mean(other, TYPES);
             let help =
                 if help.is_empty() { format!("known are {}", TYPES.join(", ")) } else { help };
-            cx.error(text.span, format!("`{other}` is no type of a parameter"), help);
+            let written = cx.written(text.span);
+            cx.error(text.span, format!("`{written}` is no type of a parameter"), help);
             return None;
         }
     };
@@ -124,7 +125,7 @@ fn items(cx: &mut Reader<'_>, fields: &Fields<'_>) -> Option<ItemKind> {
         Value::String(text) => {
             let kind = item_kind(&text);
             if kind.is_none() && !text.is_empty() {
-                let message = format!("`{text}` is no type of an item");
+                let message = format!("`{}` is no type of an item", cx.written(span(entry.value)));
                 let help = "use string, number, integer, boolean or object, or a JSON Schema";
                 cx.error(span(entry.value), message, help);
                 return None;

@@ -102,7 +102,8 @@ fn transport(cx: &mut Reader<'_>, entry: Entry<'_>) -> Option<Transport> {
         other if NOT_YET.contains(&other) => Some(Transport::Hub(text)),
         other => {
             let help = did_you_mean(other, &[&["api"], NOT_YET].concat());
-            cx.error(text.span, format!("`{other}` is no transport"), help);
+            let written = cx.written(text.span);
+            cx.error(text.span, format!("`{written}` is no transport"), help);
             None
         }
     }

@@ -63,21 +63,25 @@ fn the_executable_is_the_config_s_or_else_the_caller_s() {
 }
 
 #[test]
+fn an_executable_with_a_default_is_no_choice_and_that_is_said() {
+    let param =
+        r#"{"name": "executable", "type": "string", "location": "control", "default": "x"}"#;
+    let message = "clients cannot choose an `executable` that has a default";
+    is_warning(&executable(param), "{", message);
+}
+
+#[test]
 fn a_shell_stands_in_for_an_executable() {
     let switch = |rest: &str| {
-        executable(&format!(
-            r#"{{"name": "use_shell", "type": "boolean", "location": "control"{rest}}}"#
-        ))
+        let head = r#"{"name": "use_shell", "type": "boolean", "location": "control""#;
+        executable(&format!("{head}{rest}}}"))
     };
-    let on = switch(r#", "static": true, "default": true"#);
-    assert_eq!(command(&on).executable, Executable::Named("/bin/sh".to_owned()));
-    let named = changed(
-        &on,
-        VERBOSE,
-        r#"{"name": "shell_interpreter", "type": "string", "location": "control", "static": true, "default": "/bin/bash"}"#,
-    );
-    assert_eq!(command(&named).executable, Executable::Named("/bin/bash".to_owned()));
-    for off in ["", r#", "static": true, "default": false"#] {
+    for on in
+        [r#", "static": true, "default": true"#, r#", "default": true"#, r#", "required": true"#]
+    {
+        assert_eq!(command(&switch(on)).executable, Executable::Named(String::new()));
+    }
+    for off in ["", r#", "default": false"#, r#", "static": true, "default": false"#] {
         is_error(&switch(off), "{", "a command has no `executable`");
     }
 }

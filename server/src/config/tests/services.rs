@@ -507,7 +507,7 @@ fn every_check_of_a_parameter_names_what_is_wrong() {
         (
             r#""string", "transform": {"targetName": "a..b"}}"#,
             "\"n\"",
-            "`a..b` is no path into a body",
+            "this is no path into a body",
         ),
     ] {
         is_error(&note(&format!("{head}{rest}")), at, message);
@@ -601,4 +601,17 @@ fn a_static_parameter_does_not_take_a_name_from_clients() {
         r#"{"name": "user", "type": "string", "location": "body", "static": true, "default": "x"}"#,
     );
     assert_eq!(said(&text), []);
+}
+
+#[test]
+fn a_message_quotes_what_was_written_and_not_what_a_variable_holds() {
+    let text = changed(API, r#""POST""#, r#""${TOKEN}""#);
+    is_error(&text, r#""${TOKEN}""#, "`${TOKEN}` is no method");
+    let text = changed(API, "https://shop.test/v1/", "${TOKEN}");
+    is_error(&text, r#""${TOKEN}""#, "`baseURL` of a service is no URL");
+}
+
+#[test]
+fn a_blank_description_is_replaced_by_the_name() {
+    assert_eq!(tool(&changed(API, "Orders.", " ")).description, "Shop: Order");
 }
