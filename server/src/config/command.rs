@@ -111,8 +111,7 @@ fn command(cx: &mut Reader<'_>, ast: &Ast<'_>) -> Option<Found> {
 
 /// The parameters, or `None` if one of them is not right: what is missing then is not known.
 fn params(cx: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Vec<Placed<CommandPlace>>> {
-    let Some(entry) = fields.get("parameters") else { return Some(Vec::new()) };
-    let items = cx.list(entry.value, &fields.name("parameters"))?;
+    let items = param::list(cx, fields)?;
     let mut params: Vec<(Placed<CommandPlace>, Span)> = Vec::with_capacity(items.len());
     let mut whole = true;
     for item in items {

@@ -1,6 +1,8 @@
 //! What a parameter's value must satisfy: read from `validation` or, as its alias, from the
 //! parameter itself, and held against the parameter's own default and examples.
 
+use std::collections::BTreeSet;
+
 use jsonc_parser::ast::Value as Ast;
 use serde_json::{Number, Value};
 
@@ -143,10 +145,11 @@ fn length(cx: &mut Reader<'_>, value: &Ast<'_>, name: &str) -> Option<u64> {
 fn one_of(cx: &mut Reader<'_>, value: &Ast<'_>, name: &str, kind: &ParamKind) -> Vec<Value> {
     let Some(items) = cx.list(value, name) else { return Vec::new() };
     let mut out = Vec::with_capacity(items.len());
+    let mut seen = BTreeSet::new();
     for item in items {
         let Some(found) = cx.json(item, name) else { continue };
         match coerce(kind, found) {
-            Ok(found) if out.contains(&found) => {
+            Ok(found) if !seen.insert(found.to_string()) => {
                 cx.warning(span(item), format!("{name} has a value twice"), "remove one");
             }
             Ok(found) => out.push(found),

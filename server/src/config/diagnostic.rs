@@ -58,8 +58,10 @@ pub struct Report {
 }
 
 impl Report {
-    /// Adds a problem.
-    pub fn push(&mut self, diagnostic: Diagnostic) {
+    /// Adds a problem. Its words are cut where a config makes them long.
+    pub fn push(&mut self, mut diagnostic: Diagnostic) {
+        let end = diagnostic.message.floor_char_boundary(limits::CONFIG_MESSAGE);
+        diagnostic.message.truncate(end);
         if diagnostic.severity == Severity::Error {
             self.n_errors += 1;
         }

@@ -120,7 +120,7 @@ pub(super) fn read(
     };
     let params = params(cx, &fields, service, method.as_ref());
     let path = fields.required_text(cx, "path", Unset::Refuse);
-    let path = path.and_then(|path| template(cx, &path, &params));
+    let path = path.and_then(|path| template(cx, &path, params.as_ref()));
     let response = response(cx, &fields);
     let timeout = timeout(cx, &fields);
     let usual = method.as_ref().map_or(hints::COMMAND, hints::of_method);
@@ -143,7 +143,7 @@ pub(super) fn read(
             base: base?,
             path,
             fixed_query,
-            params: params.into_iter().map(|(param, _)| param).collect(),
+            params: params?.into_iter().map(|(param, _)| param).collect(),
             response: response?,
             timeout: timeout.unwrap_or(limits::API_TIMEOUT),
         }),
@@ -167,15 +167,15 @@ fn method(cx: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Method> {
     method.cloned()
 }
 
+/// The parameters, or `None` if one of them is not right: what the path lacks then is not known.
 fn params(
     cx: &mut Reader<'_>,
     fields: &Fields<'_>,
     service: &Service,
     method: Option<&Method>,
-) -> Params {
-    let mut params = Params::new();
-    let Some(entry) = fields.get("parameters") else { return params };
-    let Some(items) = cx.list(entry.value, &fields.name("parameters")) else { return params };
+) -> Option<Params> {
+    let items = param::list(cx, fields)?;
+    let mut params = Params::with_capacity(items.len());
     for item in items {
         let Some(read) = param::read(cx, item, &PARAMETER) else { continue };
         let Some(place) = place(cx, &read, service, method) else { continue };
@@ -194,7 +194,7 @@ fn params(
         params.push((Placed { param, place }, name_span));
     }
     param::check_exposed(cx, &params);
-    params
+    (params.len() == items.len()).then_some(params)
 }
 
 /// Whether one value would overwrite the other. Path parameters have their names for that.
@@ -282,11 +282,11 @@ fn header_name(cx: &mut Reader<'_>, name: &str, span: Span, auth: &Auth) -> Opti
     Some(header)
 }
 
-/// The path with its placeholders as places in `params`.
+/// The path with its placeholders as places in `params`, if those are known.
 fn template(
     cx: &mut Reader<'_>,
     text: &Spanned<String>,
-    params: &Params,
+    params: Option<&Params>,
 ) -> Option<(PathTemplate, Option<String>)> {
     let path = match path::parse(&text.value) {
         Ok(path) => path,
@@ -295,6 +295,7 @@ fn template(
             return None;
         }
     };
+    let params = params?;
     let is_path = |param: &Placed<ApiPlace>| param.place == ApiPlace::Path;
     let mut whole = true;
     let mut parts = Vec::with_capacity(path.parts.len());

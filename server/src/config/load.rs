@@ -11,6 +11,7 @@ use jsonc_parser::ast::Value as Ast;
 use super::Loaded;
 use super::command;
 use super::diagnostic::{Diagnostic, Report, Severity, place};
+use super::last_wins::LastWins;
 use super::node::{Entry, Keys, Reader, opening};
 use super::service;
 use super::source::{Source, Span};
@@ -20,7 +21,8 @@ use crate::model::tool::Tool;
 
 const ROOT: Keys = Keys {
     what: "a config",
-    read: &["services", "commands"],
+    // `$schema` is for editors.
+    read: &["services", "commands", "$schema"],
     not_yet: &[],
     tuning: &[],
     idle: &[],
@@ -116,7 +118,7 @@ fn sources_to_tools(
             Err(diagnostic) => report.push(diagnostic),
         }
     }
-    let (mut services, mut commands) = (Vec::new(), Vec::new());
+    let (mut services, mut commands) = (LastWins::default(), LastWins::default());
     for (source, ast) in &asts {
         let mut cx = Reader { source: Arc::clone(source), env, report: &mut report };
         let Some(root) = cx.fields(ast, &ROOT) else { continue };
@@ -135,11 +137,11 @@ fn sources_to_tools(
         }
     }
     let mut found = Vec::new();
-    for Part { source, entry } in services {
+    for Part { source, entry } in services.into_entries() {
         let mut cx = Reader { source: Arc::clone(source), env, report: &mut report };
         found.extend(service::read(&mut cx, entry));
     }
-    for Part { source, entry } in commands {
+    for Part { source, entry } in commands.into_entries() {
         let mut cx = Reader { source: Arc::clone(source), env, report: &mut report };
         found.extend(command::read(&mut cx, entry));
     }
@@ -156,14 +158,13 @@ fn is_object(value: &Ast<'_>) -> bool {
 }
 
 /// The later of two entries with one key is used.
-fn merge<'a>(cx: &mut Reader<'_>, parts: &mut Vec<Part<'a>>, part: Part<'a>, key: &str) {
-    if let Some(first) = parts.iter().position(|other| other.entry.key == part.entry.key) {
-        let first = parts.remove(first);
+fn merge<'a>(cx: &mut Reader<'_>, parts: &mut LastWins<Part<'a>>, part: Part<'a>, kind: &str) {
+    let Entry { key, key_span, .. } = part.entry;
+    if let Some(first) = parts.insert(key.to_owned(), part) {
         let there = place(first.source, Some(first.entry.key_span));
-        let message = format!("`{}` of `{key}` replaces the one at {there}", part.entry.key);
-        cx.warning(part.entry.key_span, message, "rename or remove one");
+        let message = format!("`{key}` of `{kind}` replaces the one at {there}");
+        cx.warning(key_span, message, "rename or remove one");
     }
-    parts.push(part);
 }
 
 /// Parses strict JSON. `serde_json` judges, so that what the second parser sees is JSON, and not

@@ -12,6 +12,7 @@ mod duration;
 mod endpoint;
 mod expand;
 mod hints;
+mod last_wins;
 mod load;
 mod mask;
 mod node;

@@ -9,6 +9,7 @@ use serde_json::{Map, Number, Value};
 
 use super::diagnostic::{Diagnostic, Report, Severity};
 use super::expand;
+use super::last_wins::LastWins;
 use super::source::{Source, Span};
 
 /// A value with its place.
@@ -109,7 +110,7 @@ impl Reader<'_> {
 
     /// Opens an object of known keys.
     pub(super) fn fields<'a>(&mut self, value: &'a Ast<'a>, keys: &Keys) -> Option<Fields<'a>> {
-        let entries = self.entries(value, keys.what, str::eq_ignore_ascii_case)?;
+        let entries = self.entries(value, keys.what, str::to_ascii_lowercase)?;
         let fields = Fields { what: keys.what, span: opening(value), entries };
         for entry in &fields.entries {
             self.check_key(*entry, keys);
@@ -119,42 +120,43 @@ impl Reader<'_> {
 
     /// Opens an object of free keys, which do differ in case.
     pub(super) fn map<'a>(&mut self, value: &'a Ast<'a>, what: &str) -> Option<Vec<Entry<'a>>> {
-        self.entries(value, what, |a, b| a == b)
+        self.entries(value, what, str::to_owned)
     }
 
     fn entries<'a>(
         &mut self,
         value: &'a Ast<'a>,
         what: &str,
-        same: impl Fn(&str, &str) -> bool,
+        same: fn(&str) -> String,
     ) -> Option<Vec<Entry<'a>>> {
         let Ast::Object(object) = value else {
             self.expected(value, what, "an object");
             return None;
         };
-        let mut entries: Vec<Entry<'a>> = Vec::with_capacity(object.properties.len());
+        let mut entries = LastWins::default();
         for property in &object.properties {
             let (key, range) = match &property.name {
                 ObjectPropName::String(name) => (name.value.as_ref(), name.range),
                 ObjectPropName::Word(name) => (name.value, name.range),
             };
             let key_span = Span { start: range.start, end: range.end };
-            if let Some(first) = entries.iter().position(|entry| same(entry.key, key)) {
+            let entry = Entry { key, key_span, value: &property.value };
+            if entries.insert(same(key), entry).is_some() {
                 let message = format!("`{key}` is in {what} twice; the last one is used");
                 self.warning(key_span, message, "remove one");
-                entries.remove(first);
             }
-            entries.push(Entry { key, key_span, value: &property.value });
         }
-        Some(entries)
+        Some(entries.into_entries())
     }
 
     fn check_key(&mut self, entry: Entry<'_>, keys: &Keys) {
         let Entry { key, key_span, value } = entry;
         let is_in = |list: &[&str]| list.iter().any(|known| known.eq_ignore_ascii_case(key));
         let what = keys.what;
-        if is_in(keys.read) || (key == "$schema" && matches!(value, Ast::StringLit(_))) {
-        } else if is_in(keys.not_yet) {
+        if is_in(keys.read) {
+            return;
+        }
+        if is_in(keys.not_yet) {
             if !is_neutral(value) {
                 self.not_yet(key_span, &format!("`{key}` of {what}"));
             }

@@ -1,10 +1,12 @@
 //! `parameters` to `model::param`: all that a parameter is, whichever place its value goes to.
 
+use jsonc_parser::ast::Value as Ast;
 use serde_json::Value;
 
 use super::constraint::{self, coerce, word};
 use super::node::{Entry, Fields, Keys, Reader, Spanned, Unset, did_you_mean, opening, span};
 use super::source::Span;
+use crate::limits;
 use crate::model::name::MAX_TOOL_NAME;
 use crate::model::param::{Constraints, ItemKind, Param, ParamKind, Placed, Presence};
 
@@ -26,7 +28,7 @@ pub(super) struct Placeless<'a> {
 /// Reads one parameter.
 pub(super) fn read<'a>(
     cx: &mut Reader<'_>,
-    ast: &'a jsonc_parser::ast::Value<'a>,
+    ast: &'a Ast<'a>,
     keys: &Keys,
 ) -> Option<Placeless<'a>> {
     let fields = cx.fields(ast, keys)?;
@@ -70,6 +72,22 @@ pub(super) fn read<'a>(
         location,
         fields,
     })
+}
+
+/// The list of a tool's parameters, if there are not too many.
+pub(super) fn list<'a>(cx: &mut Reader<'_>, tool: &Fields<'a>) -> Option<&'a [Ast<'a>]> {
+    let Some(entry) = tool.get("parameters") else { return Some(&[]) };
+    let items = cx.list(entry.value, &tool.name("parameters"))?;
+    if items.len() > limits::TOOL_PARAMETERS {
+        let message = format!("{} has {} parameters", tool.what, items.len());
+        cx.error(
+            opening(entry.value),
+            message,
+            format!("the limit is {}", limits::TOOL_PARAMETERS),
+        );
+        return None;
+    }
+    Some(items)
 }
 
 /// Reports parameters that clients could not tell apart.

@@ -85,6 +85,15 @@ fn deep_nesting_is_refused() {
 }
 
 #[test]
+fn each_of_many_keys_is_counted() {
+    let keys: Vec<String> = (0..50_000).map(|i| format!("\"{i}\": {{}}, ")).collect();
+    let keys = keys.concat();
+    let report =
+        load(&format!("{{\"services\": {{{keys}\"a\":{{}}}}, {keys} \"b\": 1}}")).unwrap_err();
+    assert_eq!(report.n_warnings(), 50_001);
+}
+
+#[test]
 fn a_file_without_services_and_commands_is_an_error() {
     for text in ["{}", "{\"services\": {}, \"commands\": {}}"] {
         is_error(text, "{", "the file has neither services nor commands");

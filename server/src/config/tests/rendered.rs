@@ -87,8 +87,8 @@ fn neither_form_shows_a_secret() {
 
 #[test]
 fn a_report_that_is_cut_says_so() {
-    let params = r#"{"name": 5},"#.repeat(limits::CONFIG_DIAGNOSTICS);
-    let text = changed(API, r#""parameters": ["#, &format!(r#""parameters": [{params}"#));
+    let empty = "{},".repeat(limits::CONFIG_DIAGNOSTICS);
+    let text = changed(API, r#""endpoints": ["#, &format!(r#""endpoints": [{empty}"#));
     let report = report(&text);
     assert_eq!(report.diagnostics.len(), limits::CONFIG_DIAGNOSTICS);
     assert!(report.omitted > 0);

@@ -612,6 +612,24 @@ fn a_message_quotes_what_was_written_and_not_what_a_variable_holds() {
 }
 
 #[test]
+fn a_tool_has_a_bounded_number_of_parameters() {
+    let of = |n: usize| {
+        let param = |i| format!(r#"{{"name": "n{i}", "type": "string", "location": "body"}}"#);
+        note(&(3..n).map(param).collect::<Vec<_>>().join(", "))
+    };
+    assert_eq!(endpoint(&of(limits::TOOL_PARAMETERS)).params.len(), limits::TOOL_PARAMETERS);
+    let report = load(&of(limits::TOOL_PARAMETERS + 1)).unwrap_err();
+    assert_eq!(report.diagnostics[0].message, "an endpoint has 257 parameters");
+}
+
+#[test]
+fn a_long_key_makes_no_long_message() {
+    let text = changed(API, r#""response""#, &format!("\"{}\"", "\u{e4}".repeat(5_000)));
+    let report = load(&text).unwrap().warnings;
+    assert!(report.diagnostics[0].message.len() <= limits::CONFIG_MESSAGE);
+}
+
+#[test]
 fn a_blank_description_is_replaced_by_the_name() {
     assert_eq!(tool(&changed(API, "Orders.", " ")).description, "Shop: Order");
 }
