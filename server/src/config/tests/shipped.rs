@@ -50,6 +50,22 @@ fn every_demo_command_names_its_program_and_says_that_it_only_reads() {
     }
 }
 
+#[test]
+fn every_example_of_the_documentation_loads_without_a_warning() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/configuration.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let examples = page.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let env = |name: &str| (name == "TRACKER_TOKEN").then(|| "x".to_owned());
+    let mut n_examples = 0;
+    for example in examples {
+        let loaded = load_texts(&[(PathBuf::from("example"), example.to_owned())], &env);
+        let loaded = loaded.map_err(|report| config::render::Text(&report).to_string()).unwrap();
+        assert!(loaded.warnings.is_empty(), "{}", config::render::Text(&loaded.warnings));
+        n_examples += 1;
+    }
+    assert_eq!(n_examples, 3);
+}
+
 fn never_panics(text: String) {
     let loaded = load_texts(&[(PathBuf::from("a.json"), text)], &env);
     let report = match loaded {
