@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderName, Method, header};
+use http::{HeaderName, HeaderValue, Method, header};
 use jsonc_parser::ast::Value as Ast;
 use url::Url;
 
@@ -224,7 +224,10 @@ fn place(
     match location.value.as_str() {
         "path" => Some(ApiPlace::Path),
         "query" => Some(ApiPlace::Query(target)),
-        "header" => header_name(cx, name, read.name_span, &service.auth).map(ApiPlace::Header),
+        "header" => {
+            check_header_value(cx, read);
+            header_name(cx, name, read.name_span, &service.auth).map(ApiPlace::Header)
+        }
         "body" => {
             if matches!(method, Some(&(Method::GET | Method::DELETE))) {
                 let message = "a request with method GET or DELETE has no body";
@@ -261,6 +264,16 @@ fn target(cx: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Spanned<String>> {
         cx.not_yet(text.span, "`expression` of a transform");
     }
     fields.text(cx, "targetName", Unset::Warn).filter(|target| !target.value.is_empty())
+}
+
+/// Reports a default that no header can carry.
+fn check_header_value(cx: &mut Reader<'_>, read: &Placeless<'_>) {
+    let (Presence::Default(value) | Presence::Fixed(value)) = &read.param.presence else { return };
+    let fits = value.as_str().is_none_or(|text| HeaderValue::from_str(text).is_ok());
+    if !fits {
+        let message = "the default is no value of a header";
+        cx.error(read.name_span, message, "a header is printable text in one line");
+    }
 }
 
 fn header_name(cx: &mut Reader<'_>, name: &str, span: Span, auth: &Auth) -> Option<HeaderName> {

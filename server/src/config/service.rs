@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use jsonc_parser::ast::Value as Ast;
 use url::{Host, Url};
 
 use super::auth;
@@ -10,6 +11,7 @@ use super::endpoint;
 use super::load::Found;
 use super::node::{Entry, Fields, Keys, Reader, Spanned, Unset, did_you_mean, opening};
 use crate::model::endpoint::{Auth, Service};
+use crate::model::name::ToolName;
 
 const SERVICE: Keys = Keys {
     what: "a service",
@@ -18,26 +20,6 @@ const SERVICE: Keys = Keys {
     tuning: &["retry", "circuitBreaker"],
     idle: &["command", "args", "env", "toolRefreshInterval", "callTimeout"],
 };
-const HUB: Keys = Keys {
-    what: "a hub service",
-    read: &[
-        "name",
-        "transport",
-        "baseURL",
-        "auth",
-        "endpoints",
-        "retry",
-        "circuitBreaker",
-        "command",
-        "args",
-        "env",
-        "toolRefreshInterval",
-        "callTimeout",
-    ],
-    not_yet: &[],
-    tuning: &[],
-    idle: &[],
-};
 /// Transports of the format that are still to come.
 const NOT_YET: &[&str] = &["mcp_stdio", "mcp_http", "mcp_sse"];
 
@@ -45,11 +27,11 @@ const NOT_YET: &[&str] = &["mcp_stdio", "mcp_http", "mcp_sse"];
 pub(super) fn read(cx: &mut Reader<'_>, entry: Entry<'_>) -> Vec<Found> {
     let Some(transport) = transport(cx, entry) else { return Vec::new() };
     if let Transport::Hub(hub) = transport {
-        cx.fields(entry.value, &HUB);
         cx.not_yet(hub.span, &format!("transport `{}`", hub.value));
         return Vec::new();
     }
     let Some(fields) = cx.fields(entry.value, &SERVICE) else { return Vec::new() };
+    let key = key(cx, entry);
     let name = fields.required_text(cx, "name", Unset::Warn);
     let auth = auth::read(cx, &fields);
     let base = base_url(cx, &fields, auth.as_ref());
@@ -68,11 +50,23 @@ pub(super) fn read(cx: &mut Reader<'_>, entry: Entry<'_>) -> Vec<Found> {
     }
     // A service that is not whole still has its endpoints read, for what is wrong with them.
     let service = Arc::new(Service {
-        key: entry.key.to_owned(),
+        key,
         name: name.map(|name| name.value).unwrap_or_default(),
         auth: auth.unwrap_or(Auth::None),
     });
     items.iter().filter_map(|item| endpoint::read(cx, item, &service, base.as_ref())).collect()
+}
+
+/// The key, or one that does, so that a wrong key is reported once and not with each endpoint.
+fn key(cx: &mut Reader<'_>, entry: Entry<'_>) -> String {
+    match entry.key.parse::<ToolName>() {
+        Ok(_) => entry.key.to_owned(),
+        Err(error) => {
+            let message = format!("the key of a service {error}");
+            cx.error(entry.key_span, message, "the key begins the names of the service's tools");
+            "service".to_owned()
+        }
+    }
 }
 
 /// What a service speaks.
@@ -85,7 +79,7 @@ enum Transport {
 
 fn transport(cx: &mut Reader<'_>, entry: Entry<'_>) -> Option<Transport> {
     // Which keys are right depends on this one, so the object is looked at before it is opened.
-    let jsonc_parser::ast::Value::Object(object) = entry.value else {
+    let Ast::Object(object) = entry.value else {
         cx.fields(entry.value, &SERVICE);
         return None;
     };
@@ -93,7 +87,7 @@ fn transport(cx: &mut Reader<'_>, entry: Entry<'_>) -> Option<Transport> {
     let property =
         properties.find(|property| property.name.as_str().eq_ignore_ascii_case("transport"));
     let Some(property) = property else { return Some(Transport::Api) };
-    if matches!(property.value, jsonc_parser::ast::Value::NullKeyword(_)) {
+    if matches!(property.value, Ast::NullKeyword(_)) {
         return Some(Transport::Api);
     }
     let text = cx.text(&property.value, "`transport` of a service", Unset::Refuse)?;

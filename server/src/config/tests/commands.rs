@@ -1,3 +1,5 @@
+//! Commands and their parameters.
+
 use serde_json::json;
 
 use super::*;

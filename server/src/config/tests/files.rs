@@ -1,3 +1,5 @@
+//! Files: reading, merging, strictness.
+
 use std::fs;
 
 use super::*;

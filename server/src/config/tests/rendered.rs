@@ -1,3 +1,5 @@
+//! The exact words that people and programs get.
+
 use super::*;
 use crate::config::render::{JsonLines, Text};
 use crate::limits;

@@ -1,3 +1,5 @@
+//! Services, endpoints and their parameters.
+
 use std::time::Duration;
 
 use http::Method;
@@ -576,6 +578,23 @@ fn what_a_config_says_in_vain_is_a_warning() {
         "\"http://shop.test/v1/\"",
         "the token is sent over http, readable on the way",
     );
+}
+
+#[test]
+fn a_wrong_key_of_a_service_is_reported_once() {
+    let text = changed(API, r#""shop""#, r#""my shop""#);
+    let message = "the key of a service holds ' '; allowed are letters, digits, `_`, `-` and `.`";
+    is_error(&text, r#""my shop""#, message);
+    let long = "x".repeat(60);
+    let text = changed(API, r#""shop""#, &format!("\"{long}\""));
+    let message = format!("the tool's name `{long}_order` is 66 characters long; the limit is 64");
+    is_error(&text, "\"order\"", &message);
+}
+
+#[test]
+fn a_header_is_not_given_a_value_that_it_cannot_carry() {
+    let header = r#"{"name": "X-Note", "type": "string", "location": "header", "static": true, "default": "${BROKEN}"}"#;
+    is_error(&note(header), "\"X-Note\"", "the default is no value of a header");
 }
 
 #[test]

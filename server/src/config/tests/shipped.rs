@@ -1,3 +1,5 @@
+//! What is shipped loads, and what is broken in it never panics.
+
 use std::path::Path;
 
 use proptest::prelude::*;
