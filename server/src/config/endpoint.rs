@@ -178,6 +178,7 @@ fn params(
     let mut params = Params::with_capacity(items.len());
     for item in items {
         let Some(read) = param::read(cx, item, &PARAMETER) else { continue };
+        check_time_tokens(cx, &read);
         let Some(place) = place(cx, &read, service, method) else { continue };
         let Placeless { mut param, name_span, .. } = read;
         if place == ApiPlace::Path && param.presence == Presence::Optional {
@@ -195,6 +196,20 @@ fn params(
     }
     param::check_exposed(cx, &params);
     (params.len() == items.len()).then_some(params)
+}
+
+/// Reports a default that would have to be computed at each call.
+fn check_time_tokens(cx: &mut Reader<'_>, read: &Placeless<'_>) {
+    let (Presence::Default(value) | Presence::Fixed(value)) = &read.param.presence else { return };
+    let is_offset = |after: &str| {
+        let digits = after.strip_prefix(['+', '-']);
+        digits.is_some_and(|digits| digits.starts_with(|c: char| c.is_ascii_digit()))
+    };
+    let text = value.as_str().unwrap_or_default();
+    let has = |token: &str| text.split(token).skip(1).any(is_offset);
+    if ["#DAYS", "#HOURS", "#MINS"].into_iter().any(has) {
+        cx.not_yet(read.name_span, "a time token in `default`");
+    }
 }
 
 /// Whether one value would overwrite the other. Path parameters have their names for that.

@@ -247,6 +247,14 @@ fn what_changes_a_call_and_is_not_supported_is_an_error() {
         ),
         (
             note(
+                r#"{"name": "since", "type": "string", "location": "body",
+                    "default": "after #DAYS-7"}"#,
+            ),
+            "\"since\"",
+            "a time token in `default`",
+        ),
+        (
+            note(
                 r#"{"name": "n", "type": "string", "location": "body",
                     "transform": {"expression": "uppercase"}}"#,
             ),
