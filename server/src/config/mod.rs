@@ -44,7 +44,7 @@ pub fn load(
     load::files(paths, env)
 }
 
-/// [`load`] for texts that are read already.
+/// [`load()`] for texts that are read already.
 pub fn load_texts(
     texts: &[(PathBuf, String)],
     env: &dyn Fn(&str) -> Option<String>,
