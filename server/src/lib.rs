@@ -3,5 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cli;
+pub mod config;
 pub mod limits;
 pub mod model;

@@ -27,6 +27,12 @@ pub const SESSION_IDLE: Duration = Duration::from_hours(1);
 
 /// One config file, bytes.
 pub const CONFIG_BYTES: u64 = 8 * 1024 * 1024;
+/// Problems of a config that are kept; the rest is counted.
+pub const CONFIG_DIAGNOSTICS: usize = 500;
+/// The words of one problem, bytes.
+pub const CONFIG_MESSAGE: usize = 1_024;
+/// Parameters of one tool.
+pub const TOOL_PARAMETERS: usize = 256;
 /// An upstream API's answer, bytes; the rest is not read.
 pub const UPSTREAM_BODY: usize = 8 * 1024 * 1024;
 /// What a model is shown of one result, bytes.

@@ -17,7 +17,7 @@ pub struct Command {
 /// Where a value of the `control` location, or its absence, leaves the choice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Executable {
-    /// The config names it.
+    /// The config names it. Empty where a shell runs the arguments alone.
     Named(String),
     /// The caller's value of `params[index]` names it. The policy still decides.
     Param(usize),

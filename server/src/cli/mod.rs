@@ -1,0 +1,3 @@
+//! The commands of `mcpfusion`. The only place that prints.
+
+pub mod validate;
