@@ -3,5 +3,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod access;
+pub mod call;
+pub mod catalog;
 pub mod limits;
 pub mod model;
