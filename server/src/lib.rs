@@ -6,5 +6,6 @@
 pub mod access;
 pub mod call;
 pub mod catalog;
+pub mod exec;
 pub mod limits;
 pub mod model;
