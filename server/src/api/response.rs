@@ -1,5 +1,6 @@
 //! An upstream's answer as the outcome of a call: what came, if it was right; why not, if not.
 
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use url::Url;
 
@@ -75,19 +76,29 @@ fn json(endpoint: &Endpoint, answer: &Answer, redactor: &Redactor) -> Outcome {
     if body.is_empty() {
         return success(format!("{} (no content)", answer.status));
     }
-    let (Ok(mut value), Ok(own)) = (serde_json::from_slice(body), std::str::from_utf8(body)) else {
+    let large = body.len() > limits::RESULT_TEXT;
+    let (Ok(value), Ok(own)) = (parsed(body, large), std::str::from_utf8(body)) else {
         let excerpt = excerpt(body, redactor);
         return Outcome::failure(format!(
             "`{name}` answered {} with something that is not JSON.\nIts answer: {excerpt}",
             answer.status
         ));
     };
+    let Some(mut value) = value else {
+        return success(capped(&redactor.strike(own.to_owned())));
+    };
     // The upstream's own spelling keeps its order and the digits of large numbers.
     let text = if redactor.strike_value(&mut value) { value.to_string() } else { own.to_owned() };
-    if text.len() > limits::RESULT_TEXT {
-        return success(capped(&text));
-    }
     Outcome { text, structured: Some(value).filter(Value::is_object), is_error: false }
+}
+
+/// What is too large to be shown whole is only looked at: as a tree it takes many times the room.
+fn parsed(body: &[u8], large: bool) -> Result<Option<Value>, serde_json::Error> {
+    if large {
+        serde_json::from_slice::<IgnoredAny>(body).map(|_valid| None)
+    } else {
+        serde_json::from_slice(body).map(Some)
+    }
 }
 
 fn text(answer: &Answer, redactor: &Redactor) -> Outcome {
@@ -95,10 +106,7 @@ fn text(answer: &Answer, redactor: &Redactor) -> Outcome {
     if text.is_empty() {
         return success(format!("{} (no content)", answer.status));
     }
-    if text.len() > limits::RESULT_TEXT {
-        return success(capped(&text));
-    }
-    success(text)
+    success(capped(&text))
 }
 
 fn success(text: String) -> Outcome {
@@ -108,6 +116,9 @@ fn success(text: String) -> Outcome {
 fn capped(text: &str) -> String {
     let kept = clipped(text, limits::RESULT_TEXT);
     let (shown, all) = (kept.len(), text.len());
+    if shown == all {
+        return kept;
+    }
     format!(
         "{kept}\n[truncated: the first {shown} of {all} bytes are shown; ask for less: filter, \
          select fields, or take a smaller page]"

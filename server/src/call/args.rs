@@ -11,8 +11,11 @@ use crate::catalog::Entry;
 use crate::catalog::snapshot::nearest;
 use crate::model::param::{Param, Presence};
 
-/// Most problems that one refusal lists.
+/// Most problems that one refusal lists; what is wrong beyond them is not looked for.
 const MAX_PROBLEMS: usize = 20;
+/// Values in the arguments up to which all violations of the schema are collected. The validator
+/// collects without a bound, so a larger text gets its first violation only.
+const MAX_COLLECTED: usize = 10_000;
 /// Longest piece of the client's own text that a refusal repeats, characters.
 const MAX_QUOTE: usize = 64;
 /// Longest description of one problem, characters: an enum may be long.
@@ -42,9 +45,12 @@ impl ValidArgs {
                 }
                 Err(problem) => problems.push(problem),
             }
+            if problems.len() > MAX_PROBLEMS {
+                return Err(ArgsError { problems });
+            }
         }
         let mut sent = Value::Object(sent);
-        problems.extend(entry.validator.iter_errors(&sent).map(|error| violation(&error)));
+        problems.extend(violations(entry, &sent));
         if !problems.is_empty() {
             return Err(ArgsError { problems });
         }
@@ -58,10 +64,10 @@ impl ValidArgs {
     }
 }
 
-/// The arguments of a call are wrong; the text lists everything that is.
+/// The arguments of a call are wrong; the text lists all that is, up to a bound.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArgsError {
-    /// Each problem, in one line.
+    /// The problems, each in one line.
     pub problems: Vec<Problem>,
 }
 
@@ -82,10 +88,7 @@ impl fmt::Display for ArgsError {
         for problem in self.problems.iter().take(MAX_PROBLEMS) {
             write!(f, "\n- `{}` {}", problem.at, problem.what)?;
         }
-        match self.problems.len().checked_sub(MAX_PROBLEMS) {
-            None | Some(0) => Ok(()),
-            Some(more) => write!(f, "\n- and {more} more"),
-        }
+        if self.problems.len() > MAX_PROBLEMS { f.write_str("\n- and more") } else { Ok(()) }
     }
 }
 
@@ -118,6 +121,26 @@ fn both_names(param: &Param) -> Problem {
         at: param.exposed.clone(),
         what: format!("was sent twice, also as `{}`; send it once", param.name),
     }
+}
+
+fn violations(entry: &Entry, sent: &Value) -> Vec<Problem> {
+    let mut left = MAX_COLLECTED;
+    if within(sent, &mut left) {
+        let all = entry.validator.iter_errors(sent);
+        return all.take(MAX_PROBLEMS + 1).map(|error| violation(&error)).collect();
+    }
+    entry.validator.validate(sent).err().iter().map(violation).collect()
+}
+
+/// Whether `value` has no more values in it than `left`.
+fn within(value: &Value, left: &mut usize) -> bool {
+    *left = left.saturating_sub(1);
+    *left > 0
+        && match value {
+            Value::Array(items) => items.iter().all(|item| within(item, left)),
+            Value::Object(map) => map.values().all(|item| within(item, left)),
+            Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => true,
+        }
 }
 
 fn violation(error: &jsonschema::ValidationError<'_>) -> Problem {

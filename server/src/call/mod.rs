@@ -3,3 +3,5 @@
 pub mod args;
 pub mod coerce;
 pub mod engine;
+
+pub use engine::{Engine, UnknownTool};

@@ -207,7 +207,7 @@ mod tests {
     use super::*;
     use crate::catalog::fixture::{api_tool, command, param, tool};
     use crate::model::endpoint::ApiPlace;
-    use crate::model::param::ParamKind;
+    use crate::model::param::{ItemKind, ParamKind};
 
     fn catalog(names: &[&str]) -> Catalog {
         Catalog::build(names.iter().map(|name| api_tool(name, [])).collect()).unwrap()
@@ -283,6 +283,16 @@ mod tests {
             Err(CatalogError::DuplicateParam { param, .. }) if param == "x"
         ));
         assert!(Catalog::build(tools(&fixed)).is_ok());
+    }
+
+    #[test]
+    fn a_schema_reaches_for_nothing_outside_of_itself() {
+        for outside in ["http://127.0.0.1:1/x.json", "file:///etc/hostname", "other.json"] {
+            let items = ItemKind::Schema(json!({"$ref": outside}));
+            let list = param("x", ParamKind::Array(items), Presence::Optional);
+            let tools = vec![api_tool("reaching", [(list, ApiPlace::Query("x".into()))])];
+            assert!(matches!(Catalog::build(tools), Err(CatalogError::Schema { .. })), "{outside}");
+        }
     }
 
     #[test]

@@ -10,8 +10,7 @@ use crate::model::command::{Command, CommandPlace, Control, DEFAULT_TIMEOUT, Exe
 use crate::model::param::Param;
 use crate::model::plain::plain;
 
-/// The longest wait that the wire can say: a `timeout` of 0 or less asks for no limit of its own,
-/// and the policy's limit holds.
+/// The longest wait that the wire can say. The policy's own limit holds as well.
 pub const MAX_TIMEOUT: Duration = Duration::from_millis(0xffff_ffff);
 /// The shell of `use_shell` when the config names none.
 const DEFAULT_SHELL: &str = "/bin/sh";
@@ -98,6 +97,9 @@ impl Parts {
             }
             CommandPlace::Environment => match value.as_object() {
                 Some(map) => {
+                    if map.keys().any(|name| name.is_empty() || name.contains(['=', '\0'])) {
+                        return Err(wrong(param, "an object of variables by their names"));
+                    }
                     self.env.extend(map.iter().map(|(k, v)| (k.clone(), plain(v).into_owned())));
                 }
                 None => self.env.push((param.name.clone(), plain(value).into_owned())),
@@ -172,7 +174,7 @@ fn text(value: &Value) -> Option<String> {
 fn seconds(param: &Param, value: &Value) -> Result<Duration, InvocationError> {
     let seconds = value.as_f64().ok_or_else(|| wrong(param, "a number of seconds"))?;
     if seconds <= 0.0 {
-        return Ok(MAX_TIMEOUT);
+        return Err(wrong(param, "more than 0 seconds: every run ends"));
     }
     // What no Duration holds is longer than any limit.
     Ok(Duration::try_from_secs_f64(seconds).unwrap_or(MAX_TIMEOUT).min(MAX_TIMEOUT))
@@ -248,12 +250,24 @@ mod tests {
     }
 
     #[test]
-    fn a_timeout_of_nothing_or_of_an_age_is_the_longest_that_can_be_said() {
-        for seconds in [json!(0), json!(-5), json!(1e300)] {
-            let run = build(&nmap(), json!({"timeout": seconds})).unwrap();
-            assert_eq!(run.timeout, MAX_TIMEOUT);
+    fn every_run_ends() {
+        for seconds in [0, -5] {
+            let error = build(&nmap(), json!({"timeout": seconds})).unwrap_err();
+            assert_eq!(error.to_string(), "`timeout` must be more than 0 seconds: every run ends");
         }
+        let run = build(&nmap(), json!({"timeout": 1e300})).unwrap();
+        assert_eq!(run.timeout, MAX_TIMEOUT);
         assert_eq!(u32::try_from(MAX_TIMEOUT.as_millis()), Ok(u32::MAX));
+    }
+
+    #[test]
+    fn what_names_no_variable_is_refused() {
+        let env = optional("env", ParamKind::Object, CommandPlace::Environment);
+        let command = command("tool", [env]);
+        for name in ["", "A=B", "A\0"] {
+            let error = build(&command, json!({"env": {name: "x"}})).unwrap_err();
+            assert_eq!(error.to_string(), "`env` must be an object of variables by their names");
+        }
     }
 
     #[test]

@@ -136,6 +136,19 @@ fn a_refusal_is_short_whatever_was_sent_and_never_repeats_a_value() {
     assert!(!text.contains("hunter2"), "{text}");
 }
 
+#[test]
+fn a_large_list_of_wrong_items_gets_one_line() {
+    let many = vec![json!(1); MAX_COLLECTED];
+    let error = check(json!({"id": "a", "tags": many})).unwrap_err();
+    assert_eq!(error.problems.len(), 1, "{error}");
+    assert_eq!(error.problems[0].at, "tags/0");
+    let some = vec![json!(1); 100];
+    let error = check(json!({"id": "a", "tags": some})).unwrap_err();
+    assert_eq!(error.problems.len(), MAX_PROBLEMS + 1);
+    assert!(error.to_string().ends_with("\n- and more"));
+    assert!(check(json!({"id": "a", "tags": vec!["x"; 2 * MAX_COLLECTED]})).is_ok());
+}
+
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
