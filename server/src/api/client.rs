@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http::header::{LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, StatusCode};
+use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 
 use super::request::Request;
@@ -131,16 +132,11 @@ impl Client {
 
 /// TLS with a provider of its own, so that nothing global must be installed before.
 fn tls() -> Result<ClientConfig, ClientError> {
-    let mut roots = RootCertStore::empty();
     let native = rustls_native_certs::load_native_certs();
     for error in &native.errors {
         tracing::debug!(%error, "a certificate authority of this host cannot be read");
     }
-    roots.add_parsable_certificates(native.certs);
-    if roots.is_empty() {
-        tracing::warn!("this host has no certificate authorities; taking the built-in ones");
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
+    let roots = roots(native.certs);
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -149,6 +145,17 @@ fn tls() -> Result<ClientConfig, ClientError> {
         .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// The authorities to trust: this host's, or Mozilla's where it has none that can be read.
+fn roots(native: Vec<CertificateDer<'static>>) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(native);
+    if roots.is_empty() {
+        tracing::warn!("this host has no certificate authorities; taking the built-in ones");
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    roots
 }
 
 fn sorted(error: reqwest::Error) -> SendError {
@@ -198,6 +205,13 @@ mod tests {
     #[test]
     fn a_client_can_be_made_on_any_host() {
         assert!(Client::new().is_ok());
+    }
+
+    #[test]
+    fn a_host_without_authorities_or_with_garbled_ones_gets_the_built_in_ones() {
+        for native in [Vec::new(), vec![CertificateDer::from(b"garbled".to_vec())]] {
+            assert_eq!(roots(native).len(), webpki_roots::TLS_SERVER_ROOTS.len());
+        }
     }
 
     #[test]

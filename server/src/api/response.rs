@@ -54,6 +54,9 @@ pub fn unanswered(endpoint: &Endpoint, error: &SendError) -> Outcome {
     let cause = std::error::Error::source(error).map(chain);
     tracing::warn!(service = %service.key, %error, cause, "no answer from an upstream");
     let again = match error {
+        SendError::Timeout(_) | SendError::Broken(_) if endpoint.method.is_safe() => {
+            " It may be asked again."
+        }
         SendError::Timeout(_) | SendError::Broken(_) => {
             " Whether it did something is not known; check before you call again."
         }

@@ -211,6 +211,10 @@ async fn a_slow_upstream_meets_the_deadline_before_and_within_its_answer() {
         let outcome = ask(&endpoint, json!({})).await;
         assert!(outcome.is_error);
         assert!(outcome.text.contains("did not answer within 50 ms"), "{}", outcome.text);
+        assert!(outcome.text.contains("may be asked again"), "{}", outcome.text);
+        endpoint.method = Method::DELETE;
+        let outcome = ask(&endpoint, json!({})).await;
+        assert!(outcome.text.contains("is not known; check before"), "{}", outcome.text);
     }
 }
 

@@ -67,6 +67,9 @@ pub enum RunError {
         "the runner and this server do not understand each other; install both from one release"
     )]
     Protocol(#[source] ChannelError),
+    /// The host gave no random bytes.
+    #[error("the run cannot be given a random name, so it was not asked for")]
+    Random(#[source] io::Error),
     /// The runner does not talk to this server's user.
     #[error(
         "the runner refused this server's connection; its operator lets the server's user in, and \
@@ -239,7 +242,7 @@ fn keep(kept: &mut Vec<u8>, chunk: &[u8]) {
 /// The messages of one run: what to execute, then all of stdin, then its end.
 fn requests(caller: &Caller, run: Invocation) -> Result<VecDeque<Request>, RunError> {
     let mut id = [0; 16];
-    getrandom::fill(&mut id).map_err(|e| RunError::NotThere(io::Error::other(e)))?;
+    getrandom::fill(&mut id).map_err(|e| RunError::Random(io::Error::other(e.to_string())))?;
     let args =
         run.args.into_iter().map(|arg| text("an argument", arg)).collect::<Result<_, _>>()?;
     let env = run

@@ -53,6 +53,26 @@ mod tests {
     use super::*;
     use crate::exec::client::tests::peer;
 
+    fn command() -> CommandInfo {
+        CommandInfo {
+            name: Text::new("date").unwrap(),
+            path: Text::new("/bin/date").unwrap(),
+            aliases: List::default(),
+            about: Text::new("Says the time.").unwrap(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_description_without_an_end_is_not_kept() {
+        let peer = peer(|mut sender, mut receiver| async move {
+            assert_eq!(receiver.receive().await.unwrap(), Some(Request::Describe));
+            // Until the other side has enough of it.
+            while sender.send(&Reply::Command(command())).await.is_ok() {}
+        });
+        assert!(matches!(peer.runner.describe().await, Err(RunError::Unexpected("command"))));
+        peer.done().await;
+    }
+
     #[tokio::test]
     async fn a_description_is_the_runner_and_all_its_commands() {
         let about = About {
@@ -61,16 +81,10 @@ mod tests {
             layers: List::default(),
             missing: List::default(),
         };
-        let command = CommandInfo {
-            name: Text::new("date").unwrap(),
-            path: Text::new("/bin/date").unwrap(),
-            aliases: List::default(),
-            about: Text::new("Says the time.").unwrap(),
-        };
         let replies = vec![
             Reply::About(about.clone()),
-            Reply::Command(command.clone()),
-            Reply::Command(command.clone()),
+            Reply::Command(command()),
+            Reply::Command(command()),
             Reply::End,
         ];
         let peer = peer(move |mut sender, mut receiver| async move {
@@ -80,7 +94,7 @@ mod tests {
             }
         });
         let described = peer.runner.describe().await.unwrap();
-        assert_eq!(described, (about, vec![command.clone(), command]));
+        assert_eq!(described, (about, vec![command(), command()]));
         peer.done().await;
     }
 

@@ -87,6 +87,7 @@ pub fn failed(error: &RunError) -> Outcome {
         RunError::Failed(_)
         | RunError::HungUp
         | RunError::Protocol(_)
+        | RunError::Random(_)
         | RunError::Silent
         | RunError::Unexpected(_) => {
             log(error);

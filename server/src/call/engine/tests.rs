@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use axum::Router;
 use axum::routing::get;
+use proto::{Ended, Reply, Request, Stream, Text};
 use serde_json::json;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -12,6 +13,7 @@ use crate::api::client::Client;
 use crate::catalog::fixture::{api_tool, command, endpoint, object, param, tool};
 use crate::catalog::schema;
 use crate::exec::client::Runner;
+use crate::exec::client::tests::{exit, out, peer, started};
 use crate::model::command::CommandPlace;
 use crate::model::endpoint::ApiPlace;
 use crate::model::param::{ParamKind, Presence};
@@ -59,6 +61,37 @@ async fn a_call_goes_all_the_way_to_the_upstream_and_back() {
     let outcome = call(&engine, "ask", json!({"q": "x"})).await.unwrap();
     assert_eq!(outcome.structured, Some(json!({"ok": true})));
     assert!(!outcome.is_error);
+}
+
+#[tokio::test]
+async fn a_call_goes_all_the_way_to_the_runner_and_back() {
+    let cancel = CancellationToken::new();
+    for ended in [Ended::Itself, Ended::Cancelled] {
+        let stop = cancel.clone();
+        let peer = peer(move |mut sender, mut receiver| async move {
+            let Some(Request::Execute(asked)) = receiver.receive().await.unwrap() else {
+                panic!("not an execution");
+            };
+            assert_eq!(asked.args.iter().map(Text::as_str).collect::<Vec<_>>(), ["+%s"]);
+            sender.send(&Reply::Started(started())).await.unwrap();
+            sender.send(&out(Stream::Stdout, b"17\n")).await.unwrap();
+            if ended == Ended::Cancelled {
+                stop.cancel();
+                assert_eq!(receiver.receive().await.unwrap(), Some(Request::Cancel));
+            }
+            sender.send(&Reply::Exit(exit(ended))).await.unwrap();
+        });
+        let catalog = Catalog::build(vec![command_tool()]).unwrap();
+        let engine = Engine::new(catalog, Client::new().unwrap(), peer.runner.clone());
+        let arguments = object(json!({"arg": "+%s"}));
+        let outcome = engine.call(&caller(), "run", arguments, &cancel).await.unwrap();
+        assert!(outcome.text.contains("--- stdout ---\n17\n"), "{}", outcome.text);
+        let structured = outcome.structured.unwrap();
+        assert_eq!(structured["stdout"], "17\n");
+        assert_eq!(structured["cancelled"], ended == Ended::Cancelled);
+        assert_eq!(outcome.is_error, ended == Ended::Cancelled);
+        peer.done().await;
+    }
 }
 
 #[tokio::test]

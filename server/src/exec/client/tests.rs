@@ -37,7 +37,7 @@ where
     Peer { runner: Runner::new(path), task, dir }
 }
 
-pub(crate) fn invocation() -> Invocation {
+fn invocation() -> Invocation {
     Invocation {
         key: "date".into(),
         args: vec!["-u".into(), "+%s".into()],
@@ -54,12 +54,12 @@ fn caller() -> Caller {
     Caller { user: UserId::LOCAL, token: None }
 }
 
-fn started() -> Started {
+pub(crate) fn started() -> Started {
     let argv = List::new(vec![Text::new("date").unwrap()]).unwrap();
     Started { rule: Text::new("date").unwrap(), argv }
 }
 
-fn exit(ended: Ended) -> Exit {
+pub(crate) fn exit(ended: Ended) -> Exit {
     Exit {
         status: Status::Code(0),
         ended,
@@ -70,7 +70,7 @@ fn exit(ended: Ended) -> Exit {
     }
 }
 
-fn out(stream: Stream, bytes: &[u8]) -> Reply {
+pub(crate) fn out(stream: Stream, bytes: &[u8]) -> Reply {
     Reply::Output(stream, Blob::new(bytes.to_vec()).unwrap())
 }
 
