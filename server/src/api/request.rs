@@ -2,6 +2,7 @@
 //! goes; no value can leave its place: not its path segment, not its query pair, not its header.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
@@ -30,8 +31,8 @@ const FRAMING: [HeaderName; 6] = [
     header::UPGRADE,
 ];
 
-/// A request, ready to be sent.
-#[derive(Debug, Clone, PartialEq)]
+/// A request, ready to be sent. `Debug` shows no argument: one may be a secret.
+#[derive(Clone, PartialEq)]
 pub struct Request {
     /// The method.
     pub method: Method,
@@ -41,6 +42,12 @@ pub struct Request {
     pub headers: HeaderMap,
     /// The JSON body.
     pub body: Option<Bytes>,
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} to {}", self.method, self.url.host_str().unwrap_or_default())
+    }
 }
 
 /// Arguments do not make a request. No text has a value in it.

@@ -21,8 +21,9 @@ const MAX_QUOTE: usize = 64;
 /// Longest description of one problem, characters: an enum may be long.
 const MAX_PROBLEM: usize = 1024;
 
-/// Checked values, one for each parameter of the tool.
-#[derive(Debug, Clone, PartialEq)]
+/// Checked values, one for each parameter of the tool. `Debug` shows none: fixed ones may be
+/// secrets.
+#[derive(Clone, PartialEq)]
 pub struct ValidArgs {
     values: Vec<Option<Value>>,
 }
@@ -61,6 +62,13 @@ impl ValidArgs {
     /// The value of the tool's parameter `index`; `None` when there is none.
     pub fn get(&self, index: usize) -> Option<&Value> {
         self.values.get(index)?.as_ref()
+    }
+}
+
+impl fmt::Debug for ValidArgs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sent = self.values.iter().flatten().count();
+        write!(f, "{sent} values for {} parameters", self.values.len())
     }
 }
 

@@ -3,5 +3,3 @@
 pub mod args;
 pub mod coerce;
 pub mod engine;
-
-pub use engine::{Engine, UnknownTool};

@@ -1,6 +1,7 @@
 //! What the runner is asked for, made from a command tool and checked arguments. Parameters keep
 //! the config's order; that is argv's order.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -15,8 +16,8 @@ pub const MAX_TIMEOUT: Duration = Duration::from_millis(0xffff_ffff);
 /// The shell of `use_shell` when the config names none.
 const DEFAULT_SHELL: &str = "/bin/sh";
 
-/// One run, as it is asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One run, as it is asked for. `Debug` shows the key alone: an argument may be a secret.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Invocation {
     /// The key of the policy's rule.
     pub key: String,
@@ -34,6 +35,12 @@ pub struct Invocation {
     pub show_stdout: bool,
     /// Whether the outcome shows stderr.
     pub show_stderr: bool,
+}
+
+impl fmt::Debug for Invocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} with {} arguments", self.key, self.args.len())
+    }
 }
 
 /// Arguments do not make an invocation.

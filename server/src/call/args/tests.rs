@@ -48,6 +48,7 @@ fn values_stand_at_their_parameters_with_defaults_and_fixed_ones() {
     assert_eq!(args.get(4), Some(&json!("of the server")));
     assert_eq!(args.get(7), Some(&json!(true)));
     assert_eq!(args.get(99), None);
+    assert_eq!(format!("{args:?}"), "5 values for 9 parameters");
 }
 
 #[test]
