@@ -3,7 +3,12 @@
 
 #![forbid(unsafe_code)]
 
+pub mod access;
+pub mod api;
+pub mod call;
+pub mod catalog;
 pub mod cli;
 pub mod config;
+pub mod exec;
 pub mod limits;
 pub mod model;

@@ -46,6 +46,16 @@ pub const API_CONNECT: Duration = Duration::from_secs(10);
 
 /// To connect to the runner.
 pub const RUNNER_CONNECT: Duration = Duration::from_secs(2);
+/// For the runner to report the end, after the run's own time is up.
+pub const RUNNER_REPORT: Duration = Duration::from_secs(30);
+/// For the runner to report the end of a run that was cancelled.
+pub const RUNNER_CANCEL: Duration = Duration::from_secs(15);
+/// For the runner to describe itself.
+pub const RUNNER_DESCRIBE: Duration = Duration::from_secs(5);
+/// Commands that the runner may describe.
+pub const RUNNER_COMMANDS: usize = 10_000;
+/// What is kept of one output stream of a command, bytes.
+pub const RUN_OUTPUT: usize = RESULT_TEXT / 2;
 
 /// Jobs that wait for the store's writer.
 pub const STORE_QUEUE: usize = 1_024;

@@ -6,5 +6,6 @@ pub mod endpoint;
 pub mod name;
 pub mod outcome;
 pub mod param;
+pub mod plain;
 pub mod secret;
 pub mod tool;
