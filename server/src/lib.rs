@@ -3,5 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod clock;
+pub mod entropy;
 pub mod limits;
 pub mod model;

@@ -2,9 +2,11 @@
 
 pub mod caller;
 pub mod command;
+pub mod description;
 pub mod endpoint;
 pub mod name;
 pub mod outcome;
 pub mod param;
+pub mod prefix;
 pub mod secret;
 pub mod tool;
