@@ -3,7 +3,9 @@
 
 #![forbid(unsafe_code)]
 
+pub mod auth;
 pub mod clock;
 pub mod entropy;
 pub mod limits;
 pub mod model;
+pub mod store;

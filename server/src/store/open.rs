@@ -1,0 +1,229 @@
+//! Opening the store: whose directory, which file, which schema, and who else holds it.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use redb::backends::FileBackend;
+use redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable};
+use rustix::fs::OFlags;
+
+use super::error::ReadError;
+use super::tables::{self, SCHEMA, StoredToken, TOKENS};
+use super::writer::{CloseError, Shared, Writer};
+use crate::auth::table::{Change, Tokens};
+use crate::clock::Clock;
+use crate::limits;
+
+/// The database's file in the state directory.
+pub const FILE: &str = "mcpfusion.redb";
+
+/// Users and tokens on disk, and the valid tokens in memory.
+#[derive(Debug)]
+pub struct Store {
+    pub(super) writer: Writer,
+    pub(super) clock: Clock,
+    shared: Shared,
+    tokens: Arc<Tokens>,
+}
+
+/// The store does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The database itself refused.
+    #[error("cannot open the store {}", path.display())]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<redb::Error>,
+    },
+    /// The state directory cannot be made or looked at.
+    #[error("cannot use the state directory {}", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Others could put their own files where ours are.
+    #[error(
+        "the state directory {} can be written by others (mode {mode:04o}); \
+        run `chmod 700` on it",
+        path.display()
+    )]
+    Exposed {
+        /// The directory.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The file cannot be opened or made private.
+    #[error("cannot open the file {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another process has it open.
+    #[error("the store {} is held by another process", path.display())]
+    Held {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A later version wrote it.
+    #[error("the store has schema {found}, this program knows up to {ours}; use a newer program")]
+    NewerSchema {
+        /// The file's.
+        found: u32,
+        /// Ours.
+        ours: u32,
+    },
+    /// The directory is another user's, who could put a link where our file is.
+    #[error(
+        "the state directory {} belongs to uid {owner}, this program runs as uid {own}; \
+        run it as that user",
+        path.display()
+    )]
+    Owner {
+        /// The directory.
+        path: PathBuf,
+        /// Its owner.
+        owner: u32,
+        /// Who we are.
+        own: u32,
+    },
+    /// The writer's thread did not start.
+    #[error("cannot start the store's writer")]
+    Thread {
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Store {
+    /// Opens the store in the state directory `dir`; makes both if they are not there. Blocks
+    /// while the database checks itself after a crash.
+    pub fn open(dir: &Path, clock: Clock) -> Result<Self, OpenError> {
+        private_directory(dir)?;
+        let path = dir.join(FILE);
+        let file =
+            private_file(&path).map_err(|source| OpenError::File { path: path.clone(), source })?;
+        let failed = |source: redb::Error| {
+            if matches!(source, redb::Error::DatabaseAlreadyOpen) {
+                return OpenError::Held { path: path.clone() };
+            }
+            OpenError::Database { path: path.clone(), source: Box::new(source) }
+        };
+        let database = database(file).map_err(|error| failed(error.into()))?;
+        let found = prepare(&database).map_err(failed)?;
+        if found > SCHEMA {
+            return Err(OpenError::NewerSchema { found, ours: SCHEMA });
+        }
+        let tokens = Tokens::new(clock.clone());
+        tokens.publish(known_tokens(&database).map_err(failed)?);
+        Self::start(database, Arc::new(tokens), clock)
+    }
+
+    /// The store on a database that is prepared.
+    pub(super) fn start(
+        database: Database,
+        tokens: Arc<Tokens>,
+        clock: Clock,
+    ) -> Result<Self, OpenError> {
+        let (writer, shared) = Writer::start(database, Arc::clone(&tokens))
+            .map_err(|source| OpenError::Thread { source })?;
+        Ok(Self { writer, clock, shared, tokens })
+    }
+
+    /// The valid tokens; what the store commits shows there at once.
+    pub fn tokens(&self) -> &Arc<Tokens> {
+        &self.tokens
+    }
+
+    /// Commits what waits and closes the file. Whatever is asked later is refused.
+    pub async fn close(&self) -> Result<(), CloseError> {
+        self.writer.close().await
+    }
+
+    /// Reads from one snapshot.
+    pub(super) fn read<T>(
+        &self,
+        read: impl FnOnce(&ReadTransaction) -> Result<T, redb::Error>,
+    ) -> Result<T, ReadError> {
+        let guard = self.shared.database();
+        let database = guard.as_ref().ok_or(ReadError::Closed)?;
+        let snapshot = database.begin_read().map_err(redb::Error::from);
+        snapshot
+            .and_then(|snapshot| read(&snapshot))
+            .map_err(|source| ReadError::Read { source: Box::new(source) })
+    }
+}
+
+/// Makes `dir` for us alone. One that is there already may be readable by others, since the file
+/// is not; but nobody else may own it or write to it.
+fn private_directory(dir: &Path) -> Result<(), OpenError> {
+    let failed = |source| OpenError::Directory { path: dir.to_owned(), source };
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
+    let found = fs::metadata(dir).map_err(failed)?;
+    let own = rustix::process::geteuid().as_raw();
+    if found.uid() != own {
+        return Err(OpenError::Owner { path: dir.to_owned(), owner: found.uid(), own });
+    }
+    let mode = found.mode() & 0o7777;
+    if mode & 0o022 != 0 {
+        return Err(OpenError::Exposed { path: dir.to_owned(), mode });
+    }
+    Ok(())
+}
+
+/// The file, ours alone to read.
+fn private_file(path: &Path) -> Result<File, io::Error> {
+    let no_follow = i32::try_from(OFlags::NOFOLLOW.bits()).map_err(io::Error::other)?;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(no_follow);
+    let file = options.open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    Ok(file)
+}
+
+fn database(file: File) -> Result<Database, DatabaseError> {
+    Database::builder()
+        .set_cache_size(limits::STORE_CACHE)
+        .create_with_backend(FileBackend::new(file)?)
+}
+
+/// The schema of the file, after making ours in an empty one. There is no older schema yet that
+/// would have to be brought up.
+pub(super) fn prepare(database: &Database) -> Result<u32, redb::Error> {
+    if let Some(found) = tables::schema(&database.begin_read()?)? {
+        return Ok(found);
+    }
+    let change = database.begin_write()?;
+    tables::create(&change)?;
+    change.commit()?;
+    Ok(SCHEMA)
+}
+
+fn known_tokens(database: &Database) -> Result<Vec<Change>, redb::Error> {
+    let mut known = Vec::new();
+    for entry in database.begin_read()?.open_table(TOKENS)?.iter()? {
+        let (key, value) = entry?;
+        let token: StoredToken = tables::decode("a token", value.value())?;
+        known.push(Change::Add {
+            hash: tables::token_hash(key.value())?,
+            user: token.user,
+            expires_at: token.expires_at,
+            last_used_at: token.last_used_at,
+        });
+    }
+    Ok(known)
+}
