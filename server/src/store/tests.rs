@@ -2,7 +2,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::Poll;
 
 use redb::StorageBackend;
 use redb::backends::FileBackend;
@@ -231,12 +232,13 @@ async fn uses_are_kept_in_one_change_and_do_not_bring_a_token_back() {
 #[tokio::test]
 async fn the_last_uses_are_kept_when_the_server_stops() {
     let dir = TempDir::new().unwrap();
-    let store = open(dir.path());
+    let store = Arc::new(open(dir.path()));
     add(&store, "a").await;
     let stop = CancellationToken::new();
     stop.cancel();
     assert!(is_known(&store, "a"));
-    store.keep_uses_until(stop).await;
+    let keeper = Arc::clone(&store);
+    tokio::spawn(async move { keeper.keep_uses_until(stop).await }).await.unwrap();
     store.close().await.unwrap();
     drop(store);
     let kept = open(dir.path()).list_tokens(None, 10).unwrap();
@@ -325,14 +327,15 @@ fn a_link_in_place_of_the_file_is_not_followed() {
     assert_eq!(fs::read(&victim).unwrap(), b"");
 }
 
-/// A disk that stops taking writes when it is told to.
+/// A disk that counts its syncs and stops taking writes when it is told to.
 #[derive(Debug)]
-struct FailingDisk {
+struct WatchedDisk {
     file: FileBackend,
     is_broken: Arc<AtomicBool>,
+    n_syncs: Arc<AtomicUsize>,
 }
 
-impl FailingDisk {
+impl WatchedDisk {
     fn check(&self) -> Result<(), std::io::Error> {
         if self.is_broken.load(Ordering::SeqCst) {
             return Err(std::io::Error::from(std::io::ErrorKind::StorageFull));
@@ -341,7 +344,7 @@ impl FailingDisk {
     }
 }
 
-impl StorageBackend for FailingDisk {
+impl StorageBackend for WatchedDisk {
     fn len(&self) -> Result<u64, std::io::Error> {
         self.file.len()
     }
@@ -352,6 +355,7 @@ impl StorageBackend for FailingDisk {
         self.check().and_then(|()| self.file.set_len(len))
     }
     fn sync_data(&self) -> Result<(), std::io::Error> {
+        self.n_syncs.fetch_add(1, Ordering::SeqCst);
         self.check().and_then(|()| self.file.sync_data())
     }
     fn write(&self, offset: u64, data: &[u8]) -> Result<(), std::io::Error> {
@@ -359,19 +363,65 @@ impl StorageBackend for FailingDisk {
     }
 }
 
-#[tokio::test]
-async fn after_a_failed_commit_nothing_is_acknowledged_and_the_old_state_stands() {
-    let dir = TempDir::new().unwrap();
+struct Watched {
+    store: Store,
+    is_broken: Arc<AtomicBool>,
+    n_syncs: Arc<AtomicUsize>,
+}
+
+fn open_watched(dir: &Path) -> Watched {
     let mut options = fs::File::options();
-    let file = options.read(true).write(true).create_new(true).open(dir.path().join(FILE));
-    let file = FileBackend::new(file.unwrap()).unwrap();
-    let is_broken = Arc::new(AtomicBool::new(false));
-    let disk = FailingDisk { file, is_broken: Arc::clone(&is_broken) };
+    let file = options.read(true).write(true).create_new(true).open(dir.join(FILE));
+    let (is_broken, n_syncs) = (Arc::default(), Arc::default());
+    let disk = WatchedDisk {
+        file: FileBackend::new(file.unwrap()).unwrap(),
+        is_broken: Arc::clone(&is_broken),
+        n_syncs: Arc::clone(&n_syncs),
+    };
     let database = redb::Database::builder().create_with_backend(disk).unwrap();
     prepare(&database).unwrap();
     let clock = Clock::fixed(NOW);
     let tokens = Arc::new(Tokens::new(clock.clone()));
-    let store = Store::start(database, tokens, clock).unwrap();
+    Watched { store: Store::start(database, tokens, clock).unwrap(), is_broken, n_syncs }
+}
+
+#[tokio::test]
+async fn changes_that_wait_together_share_one_commit() {
+    let dir = TempDir::new().unwrap();
+    let Watched { store, n_syncs, .. } = open_watched(dir.path());
+    let idle = n_syncs.load(Ordering::SeqCst);
+    add(&store, "alone").await;
+    let one_commit = n_syncs.load(Ordering::SeqCst) - idle;
+    assert!(one_commit > 0);
+
+    let (open_gate, gate) = std::sync::mpsc::channel();
+    let held = store.writer.write(move |_| Ok(Ok(gate.recv().is_ok())));
+    let adds = async {
+        let adds = (0..64).map(|n| {
+            let new = new(&n.to_string(), Owner::New(UserId::generate().unwrap()));
+            store.add_token(new)
+        });
+        let mut adds: Vec<_> = adds.map(Box::pin).collect();
+        for add in &mut adds {
+            assert!(
+                std::future::poll_fn(|cx| Poll::Ready(add.as_mut().poll(cx))).await.is_pending()
+            );
+        }
+        open_gate.send(()).unwrap();
+        for add in adds {
+            add.await.unwrap();
+        }
+    };
+    let (released, ()) = tokio::join!(held, adds);
+    assert!(released.unwrap());
+    let n_commits = (n_syncs.load(Ordering::SeqCst) - idle).div_ceil(one_commit);
+    assert!(n_commits <= 4, "{n_commits} commits for the first add, the gate and the 64");
+}
+
+#[tokio::test]
+async fn after_a_failed_commit_nothing_is_acknowledged_and_the_old_state_stands() {
+    let dir = TempDir::new().unwrap();
+    let Watched { store, is_broken, .. } = open_watched(dir.path());
     let before = add(&store, "before").await;
 
     is_broken.store(true, Ordering::SeqCst);
