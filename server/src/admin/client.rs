@@ -28,7 +28,10 @@ pub enum ClientError {
     )]
     Answer(#[source] Option<LineError>),
     /// The socket is there but does not let us in.
-    #[error("cannot connect to the admin socket {}", path.display())]
+    #[error(
+        "cannot connect to the admin socket {}; run this as root or as the server's own user",
+        path.display()
+    )]
     Connect {
         /// The socket.
         path: PathBuf,
