@@ -12,12 +12,9 @@ use crate::admin::client::Client;
 use crate::admin::desk::{Desk, Facts};
 use crate::admin::protocol::{Reply, Request};
 use crate::clock::Clock;
-use crate::store::open::{FILE, OpenError, Store};
+use crate::store::open::{FILE, LOOK_AGAIN, OpenError, Store};
 use crate::store::tokens::Token;
 use crate::store::users::User;
-
-/// Between two looks at a store that is held.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Which store, and how to wait for it.
 #[derive(Debug, Clone)]

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::caller::TokenHash;
 
-/// The first 6 to 64 hex digits of a token's hash, in lower case.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The first 6 to 64 hex digits of a token's hash, in lower case. Prints no more than 12 of them:
+/// whoever takes one of the original's tokens, 64 hex digits, for its hash must not see it in a log.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct HashPrefix(String);
 
@@ -24,13 +25,10 @@ impl HashPrefix {
     }
 }
 
-/// A text is not a hash prefix.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} names no token: give the first 6 to 64 hex digits of its hash, as listed")]
-pub struct InvalidPrefix {
-    /// What came.
-    pub text: String,
-}
+/// A text is not a hash prefix. It is not repeated: it may be a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a token's hash: give its first 6 to 64 hex digits, as `token list` shows them")]
+pub struct InvalidPrefix;
 
 impl FromStr for HashPrefix {
     type Err = InvalidPrefix;
@@ -40,7 +38,7 @@ impl FromStr for HashPrefix {
         if length.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Ok(Self(text.to_ascii_lowercase()));
         }
-        Err(InvalidPrefix { text: text.chars().take(Self::MAX + 1).collect() })
+        Err(InvalidPrefix)
     }
 }
 
@@ -66,9 +64,21 @@ impl From<TokenHash> for HashPrefix {
 
 impl fmt::Display for HashPrefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        match self.0.get(..SHOWN) {
+            Some(start) if self.0.len() > SHOWN => write!(f, "{start}..."),
+            _ => f.write_str(&self.0),
+        }
     }
 }
+
+impl fmt::Debug for HashPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Digits that are printed.
+const SHOWN: usize = 12;
 
 #[cfg(test)]
 mod tests {
@@ -80,6 +90,16 @@ mod tests {
         assert!("ABABAB".parse::<HashPrefix>().unwrap().names(&hash));
         assert!(!"ababac".parse::<HashPrefix>().unwrap().names(&hash));
         assert!(HashPrefix::from(hash).names(&hash));
+    }
+
+    #[test]
+    fn a_token_that_is_taken_for_a_hash_is_not_repeated() {
+        let original = "0123456789abcdef".repeat(4);
+        let prefix: HashPrefix = original.parse().unwrap();
+        assert_eq!(prefix.to_string(), "0123456789ab...");
+        assert_eq!(format!("{prefix:?}"), "0123456789ab...");
+        let error = "mcpf_secret".parse::<HashPrefix>().unwrap_err();
+        assert!(!error.to_string().contains("secret"));
     }
 
     #[test]

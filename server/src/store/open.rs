@@ -7,10 +7,12 @@ use std::os::unix::fs::{
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use redb::backends::FileBackend;
 use redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable};
 use rustix::fs::OFlags;
+use tokio::time::{Instant, sleep};
 
 use super::error::ReadError;
 use super::tables::{self, SCHEMA, StoredToken, TOKENS};
@@ -21,6 +23,9 @@ use crate::limits;
 
 /// The database's file in the state directory.
 pub const FILE: &str = "mcpfusion.redb";
+
+/// Between two looks at a store that is held.
+pub const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Users and tokens on disk, and the valid tokens in memory.
 #[derive(Debug)]
@@ -128,6 +133,24 @@ impl Store {
         let tokens = Tokens::new(clock.clone());
         tokens.publish(known_tokens(&database).map_err(failed)?);
         Self::start(database, Arc::new(tokens), clock)
+    }
+
+    /// Like [`Store::open`], but waits up to `patience` for another process to let go: a command
+    /// that works without a server holds the store for a moment.
+    pub async fn open_within(
+        patience: Duration,
+        dir: &Path,
+        clock: Clock,
+    ) -> Result<Self, OpenError> {
+        let deadline = Instant::now() + patience;
+        loop {
+            match Self::open(dir, clock.clone()) {
+                Err(OpenError::Held { .. }) if Instant::now() < deadline => {
+                    sleep(LOOK_AGAIN).await;
+                }
+                done => return done,
+            }
+        }
     }
 
     /// The store on a database that is prepared.

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Poll;
+use std::time::Duration;
 
 use redb::StorageBackend;
 use redb::backends::FileBackend;
@@ -17,6 +18,7 @@ use super::tables::{META, SCHEMA_KEY, encode};
 use super::tokens::{NewToken, Owner, Token};
 use crate::auth::table::Tokens;
 use crate::clock::{Clock, Timestamp};
+use crate::limits;
 use crate::model::caller::{TokenHash, UserId};
 use crate::model::description::Description;
 
@@ -265,6 +267,19 @@ fn a_second_opener_is_told_that_the_store_is_held() {
     assert!(matches!(second, Err(OpenError::Held { .. })), "{second:?}");
 }
 
+#[tokio::test]
+async fn a_store_that_is_let_go_in_time_opens() {
+    let dir = TempDir::new().unwrap();
+    let first = open(dir.path());
+    let (second, ()) = tokio::join!(
+        Store::open_within(Duration::from_mins(1), dir.path(), Clock::System),
+        async { drop(first) }
+    );
+    let _second = second.unwrap();
+    let third = Store::open_within(Duration::ZERO, dir.path(), Clock::System).await;
+    assert!(matches!(third, Err(OpenError::Held { .. })), "{third:?}");
+}
+
 #[test]
 fn a_newer_schema_is_refused_and_left_alone() {
     let dir = TempDir::new().unwrap();
@@ -313,6 +328,16 @@ fn a_directory_that_others_can_write_to_is_refused() {
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(mode)).unwrap();
         assert!(matches!(Store::open(dir.path(), Clock::System), Err(OpenError::Exposed { .. })));
     }
+}
+
+#[test]
+#[ignore = "needs: root, to give a directory away"]
+fn a_directory_of_another_user_is_refused() {
+    let dir = TempDir::new().unwrap();
+    std::os::unix::fs::chown(dir.path(), Some(65_534), None).unwrap();
+    let refused = Store::open(dir.path(), Clock::System);
+    assert!(matches!(refused, Err(OpenError::Owner { owner: 65_534, own: 0, .. })), "{refused:?}");
+    assert!(!dir.path().join(FILE).exists());
 }
 
 #[test]
@@ -385,6 +410,51 @@ fn open_watched(dir: &Path) -> Watched {
     Watched { store: Store::start(database, tokens, clock).unwrap(), is_broken, n_syncs }
 }
 
+/// Adds this many tokens, all of which are asked for before the writer begins with the first.
+async fn add_behind_a_gate(store: &Store, n_tokens: usize) {
+    let (open_gate, gate) = std::sync::mpsc::channel();
+    let held = store.writer.write(move |_| Ok(Ok(gate.recv().is_ok())));
+    let adds = async {
+        let adds = (0..n_tokens).map(|n| {
+            let owner = Owner::New(UserId::generate().unwrap());
+            store.add_token(new(&n.to_string(), owner))
+        });
+        let mut adds: Vec<_> = adds.map(Box::pin).collect();
+        for add in &mut adds {
+            let asked = std::future::poll_fn(|cx| Poll::Ready(add.as_mut().poll(cx)));
+            assert!(asked.await.is_pending());
+        }
+        open_gate.send(()).unwrap();
+        for add in adds {
+            add.await.unwrap();
+        }
+    };
+    let (released, ()) = tokio::join!(held, adds);
+    assert!(released.unwrap());
+}
+
+#[tokio::test]
+async fn more_changes_than_the_queue_holds_wait_their_turn() {
+    let dir = TempDir::new().unwrap();
+    let store = open(dir.path());
+    let n_tokens = limits::STORE_QUEUE + 100;
+    add_behind_a_gate(&store, n_tokens).await;
+    assert_eq!(store.list_tokens(None, usize::MAX).unwrap().len(), n_tokens);
+}
+
+#[tokio::test]
+async fn a_bug_in_a_change_stops_the_writes_and_not_the_reads() {
+    let dir = TempDir::new().unwrap();
+    let store = open(dir.path());
+    let before = add(&store, "before").await;
+    let failed = store.writer.write::<()>(|_| panic!("a bug")).await;
+    assert!(matches!(failed, Err(WriteError::Closed)), "{failed:?}");
+    let failed = store.add_token(new("later", Owner::Existing(before.user))).await;
+    assert!(matches!(failed, Err(WriteError::Closed)), "{failed:?}");
+    assert!(is_known(&store, "before") && !is_known(&store, "later"));
+    assert_eq!(store.list_tokens(None, 10).unwrap().len(), 1);
+}
+
 #[tokio::test]
 async fn changes_that_wait_together_share_one_commit() {
     let dir = TempDir::new().unwrap();
@@ -394,26 +464,7 @@ async fn changes_that_wait_together_share_one_commit() {
     let one_commit = n_syncs.load(Ordering::SeqCst) - idle;
     assert!(one_commit > 0);
 
-    let (open_gate, gate) = std::sync::mpsc::channel();
-    let held = store.writer.write(move |_| Ok(Ok(gate.recv().is_ok())));
-    let adds = async {
-        let adds = (0..64).map(|n| {
-            let new = new(&n.to_string(), Owner::New(UserId::generate().unwrap()));
-            store.add_token(new)
-        });
-        let mut adds: Vec<_> = adds.map(Box::pin).collect();
-        for add in &mut adds {
-            assert!(
-                std::future::poll_fn(|cx| Poll::Ready(add.as_mut().poll(cx))).await.is_pending()
-            );
-        }
-        open_gate.send(()).unwrap();
-        for add in adds {
-            add.await.unwrap();
-        }
-    };
-    let (released, ()) = tokio::join!(held, adds);
-    assert!(released.unwrap());
+    add_behind_a_gate(&store, 64).await;
     let n_commits = (n_syncs.load(Ordering::SeqCst) - idle).div_ceil(one_commit);
     assert!(n_commits <= 4, "{n_commits} commits for the first add, the gate and the 64");
 }
