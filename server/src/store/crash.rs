@@ -17,6 +17,8 @@ use crate::model::caller::{TokenHash, UserId};
 
 /// Names the state directory to the writer.
 const STATE: &str = "MCPFUSION_TEST_CRASH_STATE";
+/// What the writer says before it opens the store.
+const OPENING: &str = "opening";
 const WRITERS: usize = 8;
 const KILLS: usize = 6;
 
@@ -55,7 +57,16 @@ fn what_was_acknowledged_is_there_after_kill_9_and_nothing_is_there_by_half() {
     assert!(added.len() > KILLS && !revoked.is_empty());
 }
 
-/// The lines that the writer had printed when it was killed after its first `lines`.
+#[test]
+fn a_store_whose_making_was_killed_is_made_anew() {
+    for _ in 0..KILLS {
+        let dir = TempDir::new().unwrap();
+        until_killed_after(0, dir.path());
+        drop(Store::open(dir.path(), Clock::System).unwrap());
+    }
+}
+
+/// What the writer had said when it was killed, which is after it opened the store and said `lines`.
 fn until_killed_after(lines: usize, state: &std::path::Path) -> Vec<String> {
     let mut writer = Command::new(std::env::current_exe().unwrap())
         .args(["store::crash::writes_until_killed", "--exact", "--ignored", "--nocapture"])
@@ -66,8 +77,8 @@ fn until_killed_after(lines: usize, state: &std::path::Path) -> Vec<String> {
     let printed = BufReader::new(writer.stdout.take().unwrap()).lines();
     let mut printed = printed
         .map(Result::unwrap)
-        .filter_map(|line| line.strip_prefix("kept: ").map(str::to_owned))
-        .filter(|line| line.len() >= "added ".len() + 64);
+        .filter_map(|line| line.strip_prefix("said: ").map(str::to_owned));
+    assert_eq!(printed.next().as_deref(), Some(OPENING));
     let mut seen: Vec<_> = printed.by_ref().take(lines).collect();
     assert_eq!(seen.len(), lines, "the writer ended by itself");
     writer.kill().unwrap();
@@ -82,6 +93,7 @@ fn writes_until_killed() {
     let Some(state) = std::env::var_os(STATE) else {
         return;
     };
+    print_line(&format!("\nsaid: {OPENING}\n"));
     let store = Arc::new(Store::open(state.as_ref(), Clock::System).unwrap());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
     runtime.block_on(async {
@@ -104,10 +116,10 @@ async fn write_one(store: &Store) {
     let description = user.to_string().parse().unwrap();
     let new = NewToken { hash, owner: Owner::New(user), description, lifetime: None };
     store.add_token(new).await.unwrap();
-    print_line(&format!("kept: added {hash}\n"));
+    print_line(&format!("\nsaid: added {hash}\n"));
     if is_revocable(&hash) {
         store.revoke_token(hash.into()).await.unwrap();
-        print_line(&format!("kept: revoked {hash}\n"));
+        print_line(&format!("\nsaid: revoked {hash}\n"));
     }
 }
 
@@ -116,6 +128,7 @@ fn is_revocable(hash: &TokenHash) -> bool {
     hash.0[0] < 64
 }
 
+/// On a line of its own, whatever the test runner has printed before it.
 fn print_line(line: &str) {
     let mut out = std::io::stdout().lock();
     out.write_all(line.as_bytes()).unwrap();

@@ -19,6 +19,7 @@ use super::tables::{self, SCHEMA, StoredToken, TOKENS};
 use super::writer::{CloseError, Shared, Writer};
 use crate::auth::table::{Change, Tokens};
 use crate::clock::Clock;
+use crate::entropy;
 use crate::limits;
 
 /// The database's file in the state directory.
@@ -26,6 +27,8 @@ pub const FILE: &str = "mcpfusion.redb";
 
 /// Between two looks at a store that is held.
 pub const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+const NO_FOLLOW: i32 = OFlags::NOFOLLOW.bits().cast_signed();
 
 /// Users and tokens on disk, and the valid tokens in memory.
 #[derive(Debug)]
@@ -75,6 +78,12 @@ pub enum OpenError {
         /// Why.
         source: io::Error,
     },
+    /// A database, but of another program.
+    #[error("{} is not a store of this program; move it away", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
     /// Another process has it open.
     #[error("the store {} is held by another process", path.display())]
     Held {
@@ -117,19 +126,25 @@ impl Store {
     pub fn open(dir: &Path, clock: Clock) -> Result<Self, OpenError> {
         private_directory(dir)?;
         let path = dir.join(FILE);
-        let file =
-            private_file(&path).map_err(|source| OpenError::File { path: path.clone(), source })?;
         let failed = |source: redb::Error| {
             if matches!(source, redb::Error::DatabaseAlreadyOpen) {
                 return OpenError::Held { path: path.clone() };
             }
             OpenError::Database { path: path.clone(), source: Box::new(source) }
         };
+        create_if_missing(dir, &path)?;
+        let file =
+            private_file(&path).map_err(|source| OpenError::File { path: path.clone(), source })?;
         let database = database(file).map_err(|error| failed(error.into()))?;
-        let found = prepare(&database).map_err(failed)?;
-        if found > SCHEMA {
-            return Err(OpenError::NewerSchema { found, ours: SCHEMA });
+        let snapshot = database.begin_read().map_err(|error| failed(error.into()))?;
+        match tables::schema(&snapshot).map_err(failed)? {
+            Some(SCHEMA) => {}
+            Some(found) if found > SCHEMA => {
+                return Err(OpenError::NewerSchema { found, ours: SCHEMA });
+            }
+            Some(_) | None => return Err(OpenError::Foreign { path }),
         }
+        drop(snapshot);
         let tokens = Tokens::new(clock.clone());
         tokens.publish(known_tokens(&database).map_err(failed)?);
         Self::start(database, Arc::new(tokens), clock)
@@ -205,12 +220,42 @@ fn private_directory(dir: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
+/// Makes the database under another name and gives it its own once it is whole and on the disk:
+/// a crash leaves no half-made one to stumble over. Whoever else makes one at the same time, the
+/// first stays.
+fn create_if_missing(dir: &Path, path: &Path) -> Result<(), OpenError> {
+    let failed = |source| OpenError::File { path: path.to_owned(), source };
+    if fs::symlink_metadata(path).is_ok() {
+        return Ok(());
+    }
+    let random = entropy::bytes().map_err(|error| failed(io::Error::other(error)))?;
+    let made = dir.join(format!(".{FILE}.{:016x}", u64::from_ne_bytes(*random)));
+    let file = options().create_new(true).open(&made).map_err(failed)?;
+    initialise(file)
+        .map_err(|error| OpenError::Database { path: made.clone(), source: Box::new(error) })?;
+    match fs::hard_link(&made, path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
+        Ok(()) | Err(_) => fs::remove_file(&made).map_err(failed)?,
+    }
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed)
+}
+
+fn initialise(file: File) -> Result<(), redb::Error> {
+    let database = database(file)?;
+    create_tables(&database)?;
+    Ok(database.close()?)
+}
+
+/// Ours alone to read, and never by way of a link.
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600).custom_flags(NO_FOLLOW);
+    options
+}
+
 /// The file, ours alone to read.
 fn private_file(path: &Path) -> Result<File, io::Error> {
-    let no_follow = i32::try_from(OFlags::NOFOLLOW.bits()).map_err(io::Error::other)?;
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(no_follow);
-    let file = options.open(path)?;
+    let file = options().open(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("not a regular file"));
     }
@@ -224,16 +269,11 @@ fn database(file: File) -> Result<Database, DatabaseError> {
         .create_with_backend(FileBackend::new(file)?)
 }
 
-/// The schema of the file, after making ours in an empty one. There is no older schema yet that
-/// would have to be brought up.
-pub(super) fn prepare(database: &Database) -> Result<u32, redb::Error> {
-    if let Some(found) = tables::schema(&database.begin_read()?)? {
-        return Ok(found);
-    }
+/// Makes the tables of [`SCHEMA`] in an empty database.
+pub(super) fn create_tables(database: &Database) -> Result<(), redb::Error> {
     let change = database.begin_write()?;
     tables::create(&change)?;
-    change.commit()?;
-    Ok(SCHEMA)
+    Ok(change.commit()?)
 }
 
 fn known_tokens(database: &Database) -> Result<Vec<Change>, redb::Error> {

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::error::{ReadError, Refusal, WriteError};
-use super::open::{FILE, OpenError, Store, prepare};
+use super::open::{FILE, OpenError, Store, create_tables};
 use super::tables::{META, SCHEMA_KEY, encode};
 use super::tokens::{NewToken, Owner, Token};
 use crate::auth::table::Tokens;
@@ -309,6 +309,30 @@ fn a_file_that_is_no_database_is_refused_and_left_alone() {
 }
 
 #[test]
+fn an_empty_file_and_a_database_of_another_program_are_refused() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join(FILE);
+    drop(redb::Database::create(&path).unwrap());
+    assert!(matches!(Store::open(dir.path(), Clock::System), Err(OpenError::Foreign { .. })));
+    fs::write(&path, b"").unwrap();
+    assert!(matches!(Store::open(dir.path(), Clock::System), Err(OpenError::Foreign { .. })));
+}
+
+#[test]
+fn of_several_that_make_the_store_at_once_one_has_it() {
+    let dir = TempDir::new().unwrap();
+    let open = || Store::open(dir.path(), Clock::System);
+    let opened: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(open)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let is_held = |result: &&Result<_, _>| matches!(result, Err(OpenError::Held { .. }));
+    assert_eq!(opened.iter().filter(|result| result.is_ok()).count(), 1, "{opened:?}");
+    assert_eq!(opened.iter().filter(is_held).count(), 3, "{opened:?}");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[test]
 fn the_directory_and_the_file_are_ours_alone() {
     let dir = TempDir::new().unwrap();
     let state = dir.path().join("a/b");
@@ -404,7 +428,7 @@ fn open_watched(dir: &Path) -> Watched {
         n_syncs: Arc::clone(&n_syncs),
     };
     let database = redb::Database::builder().create_with_backend(disk).unwrap();
-    prepare(&database).unwrap();
+    create_tables(&database).unwrap();
     let clock = Clock::fixed(NOW);
     let tokens = Arc::new(Tokens::new(clock.clone()));
     Watched { store: Store::start(database, tokens, clock).unwrap(), is_broken, n_syncs }
