@@ -12,7 +12,8 @@ use crate::admin::client::Client;
 use crate::admin::desk::{Desk, Facts};
 use crate::admin::protocol::{Reply, Request};
 use crate::clock::Clock;
-use crate::store::open::{FILE, LOOK_AGAIN, OpenError, Store};
+use crate::store::open::{LOOK_AGAIN, OpenError, Store};
+use crate::store::state_dir;
 use crate::store::tokens::Token;
 use crate::store::users::User;
 
@@ -46,7 +47,7 @@ impl Reach {
             if let Some(client) = Client::connect(&place.dir).await? {
                 return Ok(Self::Running(client));
             }
-            let is_there = place.dir.join(FILE).exists();
+            let is_there = state_dir::holds_store(&place.dir);
             match Store::open(&place.dir, place.clock.clone()) {
                 Ok(store) => {
                     if !is_there {

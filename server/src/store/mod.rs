@@ -4,6 +4,7 @@
 
 pub mod error;
 pub mod open;
+pub mod state_dir;
 mod tables;
 pub mod tokens;
 pub mod users;

@@ -1,34 +1,25 @@
-//! Opening the store: whose directory, which file, which schema, and who else holds it.
+//! Opening the store: which schema it has, who else holds it, and which tokens it knows.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{
-    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
-};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use redb::backends::FileBackend;
 use redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable};
-use rustix::fs::OFlags;
 use tokio::time::{Instant, sleep};
 
 use super::error::ReadError;
+use super::state_dir::{self, FILE};
 use super::tables::{self, SCHEMA, StoredToken, TOKENS};
 use super::writer::{CloseError, Shared, Writer};
 use crate::auth::table::{Change, Tokens};
 use crate::clock::Clock;
-use crate::entropy;
 use crate::limits;
-
-/// The database's file in the state directory.
-pub const FILE: &str = "mcpfusion.redb";
 
 /// Between two looks at a store that is held.
 pub const LOOK_AGAIN: Duration = Duration::from_millis(50);
-
-const NO_FOLLOW: i32 = OFlags::NOFOLLOW.bits().cast_signed();
 
 /// Users and tokens on disk, and the valid tokens in memory.
 #[derive(Debug)]
@@ -124,7 +115,8 @@ impl Store {
     /// Opens the store in the state directory `dir`; makes both if they are not there. Blocks
     /// while the database checks itself after a crash.
     pub fn open(dir: &Path, clock: Clock) -> Result<Self, OpenError> {
-        private_directory(dir)?;
+        state_dir::prepare(dir)?;
+        state_dir::make_file(dir, initialise)?;
         let path = dir.join(FILE);
         let failed = |source: redb::Error| {
             if matches!(source, redb::Error::DatabaseAlreadyOpen) {
@@ -132,9 +124,8 @@ impl Store {
             }
             OpenError::Database { path: path.clone(), source: Box::new(source) }
         };
-        create_if_missing(dir, &path)?;
-        let file =
-            private_file(&path).map_err(|source| OpenError::File { path: path.clone(), source })?;
+        let file = state_dir::open_file(&path)
+            .map_err(|source| OpenError::File { path: path.clone(), source })?;
         let database = database(file).map_err(|error| failed(error.into()))?;
         let snapshot = database.begin_read().map_err(|error| failed(error.into()))?;
         match tables::schema(&snapshot).map_err(failed)? {
@@ -203,70 +194,16 @@ impl Store {
     }
 }
 
-/// Makes `dir` for us alone. One that is there already may be readable by others, since the file
-/// is not; but nobody else may own it or write to it.
-fn private_directory(dir: &Path) -> Result<(), OpenError> {
-    let failed = |source| OpenError::Directory { path: dir.to_owned(), source };
-    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
-    let found = fs::metadata(dir).map_err(failed)?;
-    let own = rustix::process::geteuid().as_raw();
-    if found.uid() != own {
-        return Err(OpenError::Owner { path: dir.to_owned(), owner: found.uid(), own });
-    }
-    let mode = found.mode() & 0o7777;
-    if mode & 0o022 != 0 {
-        return Err(OpenError::Exposed { path: dir.to_owned(), mode });
-    }
-    Ok(())
-}
-
-/// Makes the database under another name and gives it its own once it is whole and on the disk:
-/// a crash leaves no half-made one to stumble over. Whoever else makes one at the same time, the
-/// first stays.
-fn create_if_missing(dir: &Path, path: &Path) -> Result<(), OpenError> {
-    let failed = |source| OpenError::File { path: path.to_owned(), source };
-    if fs::symlink_metadata(path).is_ok() {
-        return Ok(());
-    }
-    let random = entropy::bytes().map_err(|error| failed(io::Error::other(error)))?;
-    let made = dir.join(format!(".{FILE}.{:016x}", u64::from_ne_bytes(*random)));
-    let file = options().create_new(true).open(&made).map_err(failed)?;
-    initialise(file)
-        .map_err(|error| OpenError::Database { path: made.clone(), source: Box::new(error) })?;
-    match fs::hard_link(&made, path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
-        Ok(()) | Err(_) => fs::remove_file(&made).map_err(failed)?,
-    }
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed)
+fn database(file: File) -> Result<Database, DatabaseError> {
+    Database::builder()
+        .set_cache_size(limits::STORE_CACHE)
+        .create_with_backend(FileBackend::new(file)?)
 }
 
 fn initialise(file: File) -> Result<(), redb::Error> {
     let database = database(file)?;
     create_tables(&database)?;
     Ok(database.close()?)
-}
-
-/// Ours alone to read, and never by way of a link.
-fn options() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).mode(0o600).custom_flags(NO_FOLLOW);
-    options
-}
-
-/// The file, ours alone to read.
-fn private_file(path: &Path) -> Result<File, io::Error> {
-    let file = options().open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("not a regular file"));
-    }
-    file.set_permissions(Permissions::from_mode(0o600))?;
-    Ok(file)
-}
-
-fn database(file: File) -> Result<Database, DatabaseError> {
-    Database::builder()
-        .set_cache_size(limits::STORE_CACHE)
-        .create_with_backend(FileBackend::new(file)?)
 }
 
 /// Makes the tables of [`SCHEMA`] in an empty database.

@@ -13,7 +13,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::error::{ReadError, Refusal, WriteError};
-use super::open::{FILE, OpenError, Store, create_tables};
+use super::open::{OpenError, Store, create_tables};
+use super::state_dir::{FILE, holds_store, is_writable};
 use super::tables::{META, SCHEMA_KEY, encode};
 use super::tokens::{NewToken, Owner, Token};
 use crate::auth::table::Tokens;
@@ -343,6 +344,17 @@ fn the_directory_and_the_file_are_ours_alone() {
     fs::set_permissions(state.join(FILE), fs::Permissions::from_mode(0o644)).unwrap();
     drop(open(&state));
     assert_eq!(mode(&state.join(FILE)), 0o600);
+}
+
+#[test]
+fn a_directory_that_holds_a_store_or_could_is_known() {
+    let dir = TempDir::new().unwrap();
+    let none = dir.path().join("none");
+    assert!(!holds_store(dir.path()) && !holds_store(&none));
+    assert!(is_writable(dir.path()) && !is_writable(&none));
+    drop(open(dir.path()));
+    assert!(holds_store(dir.path()));
+    assert!(!is_writable(&dir.path().join(FILE)));
 }
 
 #[test]
