@@ -8,6 +8,8 @@ pub mod auth;
 pub mod cli;
 pub mod clock;
 pub mod entropy;
+pub mod env_file;
 pub mod limits;
 pub mod model;
+pub mod settings;
 pub mod store;

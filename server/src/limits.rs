@@ -25,6 +25,8 @@ pub const SESSIONS_PER_USER: usize = 256;
 /// A session without a request ends after this.
 pub const SESSION_IDLE: Duration = Duration::from_hours(1);
 
+/// The env file, bytes.
+pub const ENV_FILE_BYTES: u64 = 64 * 1024;
 /// One config file, bytes.
 pub const CONFIG_BYTES: u64 = 8 * 1024 * 1024;
 /// An upstream API's answer, bytes; the rest is not read.
