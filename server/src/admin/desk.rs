@@ -12,10 +12,10 @@ use crate::store::error::{ReadError, WriteError};
 use crate::store::open::Store;
 
 /// What only the running server knows.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Facts {
-    /// Where it listens, once it does.
-    pub listen: Option<SocketAddr>,
+    /// Where it listens; empty until it does.
+    pub listen: Vec<SocketAddr>,
     /// How many tools the config gives it.
     pub n_tools: usize,
 }

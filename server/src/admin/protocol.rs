@@ -58,8 +58,8 @@ pub struct Status {
     pub version: String,
     /// Its process.
     pub pid: u32,
-    /// Where it listens, once it does.
-    pub listen: Option<SocketAddr>,
+    /// Where it listens; empty until it does.
+    pub listen: Vec<SocketAddr>,
     /// How many tools the config gives it.
     pub n_tools: usize,
 }

@@ -40,8 +40,8 @@ impl Running {
     fn start_with(patience: Duration) -> Self {
         let dir = TempDir::new().unwrap();
         let store = Arc::new(Store::open(dir.path(), Clock::fixed(1_000)).unwrap());
-        let listen = Some("127.0.0.1:8888".parse().unwrap());
-        let desk = Arc::new(Desk::new(store, move || Facts { listen, n_tools: 7 }));
+        let facts = || Facts { listen: vec!["127.0.0.1:8888".parse().unwrap()], n_tools: 7 };
+        let desk = Arc::new(Desk::new(store, facts));
         let stop = CancellationToken::new();
         let mut socket = AdminSocket::bind(dir.path()).unwrap();
         socket.patience = patience;
@@ -101,7 +101,7 @@ async fn status_says_what_runs() {
     };
     assert_eq!((status.pid, status.n_tools), (std::process::id(), 7));
     assert_eq!(status.version, env!("CARGO_PKG_VERSION"));
-    assert_eq!(status.listen.unwrap().port(), 8888);
+    assert_eq!(status.listen[0].port(), 8888);
 }
 
 #[tokio::test]

@@ -3,8 +3,7 @@
 
 use std::sync::Arc;
 
-use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderValue};
+use http::HeaderValue;
 
 use crate::limits;
 use crate::model::caller::{Caller, TokenHash, UserId};
@@ -38,7 +37,8 @@ pub enum Unauthorized {
 }
 
 impl Access {
-    /// The caller that the value of the `Authorization` header proves.
+    /// The caller that the value of the one `Authorization` header proves. Two headers are for
+    /// whoever reads them to refuse.
     pub fn authenticate(
         &self,
         authorization: Option<&HeaderValue>,
@@ -51,16 +51,6 @@ impl Access {
                 tokens.find(&TokenHash::of(token)).ok_or(Unauthorized::Unknown)
             }
         }
-    }
-}
-
-/// The one `Authorization` header of a request. Two are malformed: whoever is in front of us may
-/// have judged the other one.
-pub fn sole_authorization(headers: &HeaderMap) -> Result<Option<&HeaderValue>, Unauthorized> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    match (values.next(), values.next()) {
-        (first, None) => Ok(first),
-        (_, Some(_)) => Err(Unauthorized::Malformed),
     }
 }
 

@@ -126,16 +126,6 @@ fn without_authentication_everyone_is_the_local_user() {
     assert_eq!(ask(&Access::NoAuth, "Basic whatever"), local);
 }
 
-#[test]
-fn two_authorization_headers_are_malformed() {
-    let mut headers = HeaderMap::new();
-    assert_eq!(sole_authorization(&headers), Ok(None));
-    headers.append(AUTHORIZATION, HeaderValue::from_static("Bearer a"));
-    assert_eq!(sole_authorization(&headers), Ok(Some(&HeaderValue::from_static("Bearer a"))));
-    headers.append(AUTHORIZATION, HeaderValue::from_static("Bearer a"));
-    assert_eq!(sole_authorization(&headers), Err(Unauthorized::Malformed));
-}
-
 proptest! {
     #[test]
     fn no_header_but_the_right_one_gets_in(bytes in proptest::collection::vec(32_u8.., 0..64)) {

@@ -120,5 +120,5 @@ impl Reach {
 }
 
 fn desk(store: Store) -> Desk {
-    Desk::new(Arc::new(store), || Facts { listen: None, n_tools: 0 })
+    Desk::new(Arc::new(store), || Facts { listen: Vec::new(), n_tools: 0 })
 }

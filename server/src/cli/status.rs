@@ -15,7 +15,8 @@ pub async fn show(place: &Place, screen: &mut Screen<'_>) -> Result<(), CliError
     let Reply::Status(Status { version, pid, listen, n_tools }) = reply else {
         return Err(not_wanted(reply));
     };
-    let listen = listen.map_or("not yet".to_owned(), |address| address.to_string());
+    let listen: Vec<_> = listen.iter().map(ToString::to_string).collect();
+    let listen = if listen.is_empty() { "not yet".to_owned() } else { listen.join(", ") };
     writeln!(
         screen.out,
         "Version: {version}\nProcess: {pid}\nListens: {listen}\nTools:   {n_tools}"

@@ -85,7 +85,7 @@ impl Server {
     fn start(place: &Place) -> Self {
         let store = Arc::new(Store::open(&place.dir, place.clock.clone()).unwrap());
         let stop = CancellationToken::new();
-        let facts = || Facts { listen: None, n_tools: 0 };
+        let facts = || Facts { listen: vec![], n_tools: 0 };
         let desk = Arc::new(Desk::new(Arc::clone(&store), facts));
         let socket = AdminSocket::bind(&place.dir).unwrap().serve(desk, stop.clone());
         Self { stop, socket: tokio::spawn(socket), store }
@@ -260,7 +260,7 @@ async fn a_server_that_is_just_starting_is_waited_for() {
     let store = Store::open(&place.dir, place.clock.clone()).unwrap();
     let mut notes = Vec::new();
     let starting = async {
-        let desk = Desk::new(Arc::new(store), || Facts { listen: None, n_tools: 0 });
+        let desk = Desk::new(Arc::new(store), || Facts { listen: vec![], n_tools: 0 });
         let socket = AdminSocket::bind(&place.dir).unwrap();
         tokio::spawn(socket.serve(Arc::new(desk), CancellationToken::new()));
     };

@@ -48,8 +48,8 @@ pub enum Refusal {
 /// A write did not happen, or may not have.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum WriteError {
-    /// The store is closed, or its writer has died.
-    #[error("the store is closed")]
+    /// Nobody takes changes any more.
+    #[error("the store takes no writes: it is closed, or its writer has died")]
     Closed,
     /// The disk failed this write or one that shared its commit.
     #[error("cannot commit to the store; whether the change was kept shows after a restart")]
