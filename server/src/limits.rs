@@ -25,6 +25,8 @@ pub const SESSIONS_PER_USER: usize = 256;
 /// A session without a request ends after this.
 pub const SESSION_IDLE: Duration = Duration::from_hours(1);
 
+/// The env file, bytes.
+pub const ENV_FILE_BYTES: u64 = 64 * 1024;
 /// One config file, bytes.
 pub const CONFIG_BYTES: u64 = 8 * 1024 * 1024;
 /// Problems of a config that are kept; the rest is counted.
@@ -65,3 +67,21 @@ pub const STORE_BATCH: usize = 512;
 pub const STORE_CACHE: usize = 4 * 1024 * 1024;
 /// A description of a token or a user, characters.
 pub const DESCRIPTION: usize = 255;
+
+/// A bearer token, bytes.
+pub const TOKEN_BYTES: usize = 256;
+/// Between two writes of when tokens were last used.
+pub const LAST_USED_FLUSH: Duration = Duration::from_mins(1);
+
+/// A line on the admin socket, bytes.
+pub const ADMIN_LINE: usize = 64 * 1024;
+/// Connections to the admin socket.
+pub const ADMIN_CONNECTIONS: usize = 16;
+/// For a request to arrive on the admin socket, and for its answer to be read.
+pub const ADMIN_REQUEST: Duration = Duration::from_secs(10);
+/// For the CLI to wait for an answer on the admin socket.
+pub const ADMIN_ANSWER: Duration = Duration::from_secs(30);
+/// Records in one answer: as many of the longest as fit in [`ADMIN_LINE`].
+pub const ADMIN_PAGE: usize = 32;
+/// For the CLI to wait for a server that starts or stops.
+pub const STORE_HELD: Duration = Duration::from_secs(5);

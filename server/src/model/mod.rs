@@ -2,10 +2,12 @@
 
 pub mod caller;
 pub mod command;
+pub mod description;
 pub mod endpoint;
 pub mod name;
 pub mod outcome;
 pub mod param;
 pub mod plain;
+pub mod prefix;
 pub mod secret;
 pub mod tool;
