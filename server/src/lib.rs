@@ -3,5 +3,12 @@
 
 #![forbid(unsafe_code)]
 
+pub mod auth;
+pub mod call;
+pub mod catalog;
+pub mod cli;
+pub mod http;
 pub mod limits;
+pub mod mcp;
 pub mod model;
+pub mod net;

@@ -49,3 +49,18 @@ pub const STORE_BATCH: usize = 512;
 pub const STORE_CACHE: usize = 4 * 1024 * 1024;
 /// A description of a token or a user, characters.
 pub const DESCRIPTION: usize = 255;
+
+/// A connection without a request ends after this.
+pub const CONNECTION_IDLE: Duration = Duration::from_mins(2);
+/// Before the next try when the system gives no connection (no file descriptors, no memory).
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(250);
+/// Requests that are read or answered at one time; more are told to come back.
+pub const REQUESTS: usize = 1_024;
+/// Calls of one MCP session that run at one time.
+pub const CALLS_PER_SESSION: usize = 64;
+/// How long a client may keep a list without asking again.
+pub const LIST_TTL: Duration = Duration::from_mins(1);
+/// A server's answer to our own client, bytes.
+pub const CLIENT_ANSWER: usize = 64 * 1024 * 1024;
+/// A request's id, bytes. The running calls of a session keep theirs.
+pub const ID_BYTES: usize = 256;

@@ -1,0 +1,3 @@
+//! What the commands of `mcpfusion` do, without their arguments' syntax.
+
+pub mod call;
