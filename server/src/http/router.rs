@@ -54,6 +54,11 @@ impl HttpState {
             requests: Arc::new(Semaphore::new(limits::REQUESTS)),
         }
     }
+
+    /// Takes at most `max` requests at one time, instead of [`limits::REQUESTS`].
+    pub fn take_requests(&mut self, max: usize) {
+        self.requests = Arc::new(Semaphore::new(max));
+    }
 }
 
 /// The server's routes.

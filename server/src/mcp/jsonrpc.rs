@@ -362,9 +362,7 @@ mod tests {
         (refused.id, refused.fault.kind)
     }
 
-    fn number(n: u64) -> Option<Id> {
-        Some(Id::Number(n.into()))
-    }
+    const ONE: fn() -> Option<Id> = || Some(Id::Number(1.into()));
 
     #[test]
     fn an_id_is_text_or_a_whole_number() {
@@ -418,13 +416,13 @@ mod tests {
             (r#"["2.0",1,"ping"]"#, None),
             (r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#, None),
             ("{}", None),
-            (r#"{"id":1,"method":"ping"}"#, number(1)),
-            (r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#, number(1)),
-            (r#"{"jsonrpc":2.0,"id":1,"method":"ping"}"#, number(1)),
-            (r#"{"jsonrpc":"2.0","id":1}"#, number(1)),
-            (r#"{"jsonrpc":"2.0","id":1,"method":null}"#, number(1)),
-            (r#"{"jsonrpc":"2.0","id":1,"method":7}"#, number(1)),
-            (r#"{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}"#, number(1)),
+            (r#"{"id":1,"method":"ping"}"#, ONE()),
+            (r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#, ONE()),
+            (r#"{"jsonrpc":2.0,"id":1,"method":"ping"}"#, ONE()),
+            (r#"{"jsonrpc":"2.0","id":1}"#, ONE()),
+            (r#"{"jsonrpc":"2.0","id":1,"method":null}"#, ONE()),
+            (r#"{"jsonrpc":"2.0","id":1,"method":7}"#, ONE()),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}"#, ONE()),
             (r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}"#, None),
             (r#"{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call"}"#, None),
             (r#"{"jsonrpc":"2.0","id":1,"method":"a","params":{"name":"a","name":"b"}}"#, None),
@@ -437,7 +435,7 @@ mod tests {
     fn params_that_are_no_object_are_a_params_error() {
         for params in ["[1]", "1", "\"a\"", "true"] {
             let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"a","params":{params}}}"#);
-            assert_eq!(fault(body.as_bytes()), (number(1), Kind::Params), "{body}");
+            assert_eq!(fault(body.as_bytes()), (ONE(), Kind::Params), "{body}");
         }
     }
 

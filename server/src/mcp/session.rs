@@ -261,7 +261,7 @@ mod tests {
 
     const ANNA: UserId = UserId(Uuid::from_u128(1));
     const BERT: UserId = UserId(Uuid::from_u128(2));
-    const SMALL: Bounds = Bounds { total: 4, per_user: 3, idle: Duration::from_secs(60) };
+    const SMALL: Bounds = Bounds { total: 4, per_user: 3, idle: Duration::from_mins(1) };
 
     fn begin(sessions: &Sessions, user: UserId, now: Instant) -> Arc<Session> {
         sessions.begin(user, Revision::V2025_11_25, now).unwrap()
@@ -292,7 +292,7 @@ mod tests {
         let (sessions, now) = (Sessions::new(SMALL), Instant::now());
         let session = begin(&sessions, ANNA, now);
         let running = session.calls.begin(Id::Number(1.into())).unwrap();
-        let later = now + Duration::from_secs(600);
+        let later = now + Duration::from_mins(10);
         assert!(sessions.find(session.id, ANNA, later).is_some());
         drop(running);
         assert!(sessions.find(session.id, ANNA, later + Duration::from_secs(61)).is_none());

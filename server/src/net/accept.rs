@@ -136,8 +136,9 @@ fn of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// One connection. hyper bounds a head once its first byte came over HTTP/1; a peer that sends
-/// less, half an HTTP/2 preface, or holds an idle HTTP/2 connection open is bounded here.
+/// One connection. hyper bounds a head once its first byte came over HTTP/1. What else a peer can
+/// hold a connection by is bounded here: sending nothing or half an HTTP/2 preface, an HTTP/2
+/// connection without requests, an answer that is not read, an end that is not acknowledged.
 async fn connection(
     http: &auto::Builder<TokioExecutor>,
     stream: TcpStream,
@@ -171,19 +172,24 @@ async fn connection(
                 }
                 return;
             }
-            () = stop.cancelled(), if !closing => closing = true,
-            () = check.as_mut(), if !closing => {
+            () = stop.cancelled(), if !closing => {
+                closing = true;
+                served.as_mut().graceful_shutdown();
+            }
+            () = check.as_mut() => {
                 let begun = activity.begun.load(Ordering::Relaxed);
-                if begun == 0 {
+                let quiet = begun == seen && activity.open.load(Ordering::Relaxed) == 0;
+                if begun == 0 || (quiet && closing) {
                     return;
                 }
-                closing = begun == seen && activity.open.load(Ordering::Relaxed) == 0;
+                if quiet {
+                    closing = true;
+                    served.as_mut().graceful_shutdown();
+                }
                 seen = begun;
-                check.as_mut().reset(Instant::now() + bounds.idle);
+                let next = if closing { bounds.header_read } else { bounds.idle };
+                check.as_mut().reset(Instant::now() + next);
             }
-        }
-        if closing {
-            served.as_mut().graceful_shutdown();
         }
     }
 }
@@ -211,3 +217,6 @@ impl Drop for Busy {
         self.0.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests;
