@@ -32,8 +32,11 @@ pub enum BodyError {
     #[error("the body ended early")]
     Broken,
     /// Over [`Bounds::bytes`].
-    #[error("the body is too long")]
-    TooLong,
+    #[error("the body is over {max} bytes")]
+    TooLong {
+        /// The bound.
+        max: usize,
+    },
     /// Over [`Bounds::time`].
     #[error("the body did not arrive in time")]
     TooSlow,
@@ -41,17 +44,18 @@ pub enum BodyError {
 
 /// Reads a body whole. One that says that it is too long is not read at all.
 pub async fn read(body: Body, headers: &HeaderMap, bounds: Bounds) -> Result<Bytes, BodyError> {
+    let too_long = BodyError::TooLong { max: bounds.bytes };
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     if declared
         .and_then(|text| text.parse().ok())
         .is_some_and(|length: usize| length > bounds.bytes)
     {
-        return Err(BodyError::TooLong);
+        return Err(too_long);
     }
     let whole = Limited::new(body, bounds.bytes).collect();
     match timeout(bounds.time, whole).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLong),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_long),
         Ok(Err(_peer)) => Err(BodyError::Broken),
         Err(_elapsed) => Err(BodyError::TooSlow),
     }

@@ -6,6 +6,7 @@ pub mod health;
 pub mod origin;
 pub mod problem;
 pub mod router;
+pub mod survive;
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,6 @@ use http::{HeaderMap, StatusCode};
 use super::body::BodyError;
 use super::origin::Foreign;
 use crate::auth::Unauthorized;
-use crate::limits;
 
 /// Why a request never reached MCP.
 #[derive(Debug)]
@@ -19,6 +18,8 @@ pub enum Problem {
     Busy,
     /// It came from a place that may not speak to us.
     Foreign(Foreign),
+    /// We failed at it.
+    Internal,
     /// Its body is not declared as JSON.
     MediaType,
     /// The endpoint has no such method; this is what it has.
@@ -40,10 +41,9 @@ impl IntoResponse for Problem {
             headers.insert(name, HeaderValue::from_static(value));
         };
         let (status, text) = match self {
-            Self::Body(BodyError::TooLong) => (
-                StatusCode::PAYLOAD_TOO_LARGE,
-                format!("the request's body is over {} bytes", limits::BODY_BYTES),
-            ),
+            Self::Body(BodyError::TooLong { max }) => {
+                (StatusCode::PAYLOAD_TOO_LARGE, format!("the request's body is over {max} bytes"))
+            }
             Self::Body(BodyError::TooSlow) => {
                 (StatusCode::REQUEST_TIMEOUT, "the request's body did not arrive in time".into())
             }
@@ -60,6 +60,10 @@ impl IntoResponse for Problem {
             }
             Self::Foreign(foreign @ (Foreign::Host | Foreign::Origin)) => {
                 (StatusCode::FORBIDDEN, foreign.to_string())
+            }
+            Self::Internal => {
+                let text = "the server failed at this request; its log says more";
+                (StatusCode::INTERNAL_SERVER_ERROR, text.into())
             }
             Self::MediaType => (
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,

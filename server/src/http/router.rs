@@ -7,7 +7,7 @@ use std::time::Instant;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -18,8 +18,9 @@ use super::body;
 use super::health;
 use super::origin::Hosts;
 use super::problem::Problem;
+use super::survive::survive;
 use crate::auth::{Access, Unauthorized};
-use crate::call::Engine;
+use crate::call::engine::Engine;
 use crate::limits;
 use crate::mcp::discover::VERSION;
 use crate::mcp::dispatch::{Ended, Mcp, Post, Reply};
@@ -69,6 +70,7 @@ pub fn router(state: Arc<HttpState>) -> Router {
         .route("/mcp", any(mcp))
         .fallback(nowhere)
         .layer(from_fn_with_state(Arc::clone(&state), judge_origin))
+        .layer(from_fn(survive))
         .with_state(state)
 }
 

@@ -13,7 +13,7 @@ use super::jsonrpc::{Id, Message};
 use super::session::{self, SessionId, Sessions};
 use super::version::Era;
 use super::{legacy, modern};
-use crate::call::Engine;
+use crate::call::engine::Engine;
 use crate::catalog::Catalog;
 use crate::limits;
 use crate::model::caller::Caller;

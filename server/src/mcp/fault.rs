@@ -53,6 +53,11 @@ impl Fault {
         Self { kind, text: text.into() }
     }
 
+    /// For a method that we do not have.
+    pub fn unknown_method(method: &str) -> Self {
+        Self::new(Kind::Method, format!("there is no method {:?} here", shown(method)))
+    }
+
     /// The JSON-RPC code (JSON-RPC 2.0, 5.1; MCP 2026-07-28, basic, "Error codes").
     pub const fn code(&self) -> i32 {
         match self.kind {
@@ -103,6 +108,11 @@ impl Fault {
         // Text and numbers only: this cannot fail, and an empty body would be refused as no answer.
         serde_json::to_vec(&Response { jsonrpc: "2.0", id, error }).unwrap_or_default()
     }
+}
+
+/// What an error repeats of a name that came. More of it says nothing.
+pub fn shown(name: &str) -> String {
+    name.chars().take(80).collect()
 }
 
 #[derive(Serialize)]

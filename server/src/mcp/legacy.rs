@@ -134,13 +134,7 @@ async fn respond(
         }
         other => match EmptyList::of(other) {
             Some(list) => list.to_bytes(&id, &params, Era::Legacy),
-            None => Err(unknown_method(other)),
+            None => Err(Fault::unknown_method(other)),
         },
     }
-}
-
-/// What is said to a method that we do not have.
-pub fn unknown_method(method: &str) -> Fault {
-    let shown: String = method.chars().take(80).collect();
-    Fault::new(Kind::Method, format!("there is no method {shown:?} here"))
 }

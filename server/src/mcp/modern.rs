@@ -10,9 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::discover;
 use super::dispatch::{Mcp, Post, Reply};
-use super::fault::{Fault, Kind};
+use super::fault::{Fault, Kind, shown};
 use super::jsonrpc::{Message, Object, Plain, Request};
-use super::legacy::unknown_method;
 use super::tools::{self, EmptyList};
 use super::version::{Era, PROTOCOL_VERSION, Revision};
 
@@ -59,7 +58,7 @@ async fn respond(mcp: &Mcp, request: Request<'_>, post: Post<'_>) -> Result<Vec<
         }
         other => match EmptyList::of(other) {
             Some(list) => list.to_bytes(&id, &params, Era::Modern),
-            None => Err(unknown_method(other)),
+            None => Err(Fault::unknown_method(other)),
         },
     }
 }
@@ -101,7 +100,7 @@ fn revision_of(headers: &HeaderMap) -> Result<Revision, Fault> {
 
 fn known(revision: &str) -> Result<Revision, Fault> {
     Revision::named(revision).filter(|known| known.is_modern()).ok_or_else(|| {
-        let requested = revision.chars().take(80).collect();
+        let requested = shown(revision);
         let text = "this server does not speak that revision of MCP in this way";
         Fault::new(Kind::Revision { requested }, text)
     })

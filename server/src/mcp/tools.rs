@@ -4,11 +4,11 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::fault::{Fault, Kind};
+use super::fault::{Fault, Kind, shown};
 use super::jsonrpc::{Id, Object, Params, Plain};
 use super::result::{self, Cache};
 use super::version::Era;
-use crate::call::UnknownTool;
+use crate::call::engine::UnknownTool;
 use crate::catalog::Catalog;
 use crate::model::outcome::Outcome;
 
@@ -129,8 +129,7 @@ struct Content<'a> {
 }
 
 fn unknown_tool(tool: &str, unknown: &UnknownTool) -> Fault {
-    // A name of ours has at most 64 characters; more of a wrong one says nothing.
-    let shown: String = tool.chars().take(80).collect();
+    let shown = shown(tool);
     let text = match &unknown.nearest {
         Some(nearest) => format!("there is no tool {shown:?}; did you mean {nearest:?}?"),
         None => format!("there is no tool {shown:?}; tools/list names those that are"),

@@ -187,3 +187,22 @@ async fn more_requests_than_the_server_takes_are_told_to_come_back() {
     drop(stream);
     rig.slow_ended().await;
 }
+
+#[tokio::test]
+async fn a_bug_is_one_failed_request_on_a_connection_that_goes_on() {
+    let app = axum::Router::new()
+        .route("/bug", axum::routing::get(|| async { "a bug".parse::<u32>().unwrap().to_string() }))
+        .route("/", axum::routing::get(|| async { "hello" }))
+        .layer(axum::middleware::from_fn(super::survive::survive));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let stop = tokio_util::sync::CancellationToken::new();
+    tokio::spawn(crate::net::accept::serve(listener, app, stop));
+    let mut stream = tokio::net::TcpStream::connect(at).await.unwrap();
+    let keep = [("connection", "keep-alive")];
+    let both = request("GET /bug", &keep, "") + &request("GET /", &[], "");
+    stream.write_all(both.as_bytes()).await.unwrap();
+    let answer = Answer::read(&mut stream).await;
+    assert_eq!(answer.status, 500);
+    assert!(answer.body.contains("200 OK") && answer.body.ends_with("hello"), "{answer:?}");
+}

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::auth::{Access, Tokens};
-use crate::call::Engine;
+use crate::call::engine::Engine;
 use crate::catalog::Catalog;
 use crate::http::origin::Hosts;
 use crate::http::router::{HttpState, router};
@@ -24,12 +24,10 @@ pub(crate) const ANNA: &str = "anna";
 /// A token of another one.
 pub(crate) const BERT: &str = "bert";
 
-/// What the catalog of [`engine`] lists, byte for byte.
-pub(crate) const LISTING: &str = r#"[{"name":"echo","description":"Says it back.","inputSchema":{"type":"object"}},{"name":"fails","description":"Fails.","inputSchema":{"type":"object"}},{"name":"slow","description":"Runs until it is cancelled.","inputSchema":{"type":"object"}}]"#;
-
 /// Tools: `echo` gives its arguments back, `fails` fails, `slow` runs until it is cancelled.
 fn engine() -> Engine {
-    let listing = serde_json::value::RawValue::from_string(LISTING.into()).unwrap();
+    let listing = r#"[{"name":"echo","description":"Says it back.","inputSchema":{"type":"object"}},{"name":"fails","description":"Fails.","inputSchema":{"type":"object"}},{"name":"slow","description":"Runs until it is cancelled.","inputSchema":{"type":"object"}}]"#;
+    let listing = serde_json::value::RawValue::from_string(listing.into()).unwrap();
     let catalog = Arc::new(Catalog { listing, len: 3 });
     Engine { catalog, started: Semaphore::new(0), ended: Arc::new(Semaphore::new(0)) }
 }
@@ -63,6 +61,11 @@ impl Rig {
         let app = router(Arc::clone(&state));
         tokio::spawn(serve_within(listener, app, CancellationToken::new(), bounds));
         Self { at, state, engine }
+    }
+
+    /// What the catalog lists, byte for byte.
+    pub(crate) fn listing(&self) -> String {
+        self.state.mcp.catalog().listing().get().to_owned()
     }
 
     /// Waits until `slow` has begun once more.

@@ -117,6 +117,17 @@ async fn a_request_that_runs_keeps_its_connection() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_not_read_does_not_hold_a_connection_for_ever() {
+    let app = hello().route("/big", get(|| async { vec![0_u8; 64 << 20] }));
+    let bounds = Bounds { connections: 1, idle: SHORT, header_read: SHORT, ..BOUNDS };
+    let server = start(app, bounds).await;
+    let unread = sent(&server, b"GET /big HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+    let mut next = sent(&server, GET).await;
+    assert!(rest(&mut next).await.starts_with(b"HTTP/1.1 200"));
+    drop(unread);
+}
+
+#[tokio::test]
 async fn open_requests_end_before_the_server_does() {
     let (began, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let app = {
