@@ -4,7 +4,6 @@
 use std::error::Error as _;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{HeaderMap as Headers, StatusCode};
@@ -29,7 +28,10 @@ pub async fn ask<T: DeserializeOwned>(
 ) -> Result<T, ClientError> {
     let url = endpoint(url)?;
     let at = host_and_port(&url);
-    let transport = |source| ClientError::Transport { at: at.clone(), source };
+    let transport = |error: reqwest::Error| ClientError::Transport {
+        at: at.clone(),
+        source: error.without_url(),
+    };
     let headers = headers(method, params.name, token)?;
     let params = WithMeta { meta: Meta::default(), params };
     let request = Request { jsonrpc: "2.0", id: 1, method, params };
@@ -259,7 +261,7 @@ fn client(url: &Url) -> reqwest::Result<reqwest::Client> {
     builder
         .no_proxy()
         .redirect(Policy::none())
-        .connect_timeout(Duration::from_secs(10))
+        .connect_timeout(limits::API_CONNECT)
         .user_agent(concat!("mcpfusion/", env!("CARGO_PKG_VERSION")))
         .build()
 }

@@ -10,7 +10,7 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::{Method, StatusCode};
 use tokio::sync::Semaphore;
 
@@ -154,6 +154,8 @@ fn respond(reply: Reply) -> Response {
     }
     if let Some(body) = reply.body {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        // What a tool gave back is never to be taken for a page.
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         *response.body_mut() = Body::from(body);
     }
     response

@@ -110,7 +110,9 @@ impl<'a> Message<'a> {
             return wrong(id, "`jsonrpc` must be \"2.0\"");
         }
         if has_id && id.is_none() {
-            return wrong(None, "`id` must be a whole number or a string of at most 256 bytes");
+            let max = limits::ID_BYTES;
+            let text = format!("`id` must be a whole number or a string of at most {max} bytes");
+            return Err(Refused { id, fault: Fault::new(Kind::Envelope, text) });
         }
         let answers = result.0 || error.0;
         let method = match method {

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use axum::Router;
 use hyper::body::Incoming;
+use hyper::rt::Executor;
 use hyper::service::{Service as _, service_fn};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -58,9 +59,8 @@ pub async fn serve_within(
     bounds: Bounds,
 ) {
     let slots = Arc::new(Semaphore::new(bounds.connections));
-    let cut = CancellationToken::new();
-    let connections = TaskTracker::new();
-    let http = Arc::new(protocol(bounds));
+    let tasks = Tasks::default();
+    let http = Arc::new(protocol(tasks.clone(), bounds));
     loop {
         let next = async {
             let slot = Arc::clone(&slots).acquire_owned().await;
@@ -71,27 +71,37 @@ pub async fn serve_within(
             () = stop.cancelled() => break,
             next = next => next,
         };
-        let (http, app) = (Arc::clone(&http), app.clone());
-        let (stop, cut) = (stop.clone(), cut.clone());
-        connections.spawn(async move {
-            tokio::select! {
-                () = connection(&http, stream, app, stop, bounds) => {}
-                () = cut.cancelled() => {}
-            }
+        let (http, app, stop) = (Arc::clone(&http), app.clone(), stop.clone());
+        tasks.execute(async move {
+            connection(&http, stream, app, stop, bounds).await;
             drop(slot);
         });
     }
     drop(listener);
-    connections.close();
-    if timeout(bounds.drain, connections.wait()).await.is_err() {
-        warn!(connections = connections.len(), "requests did not end in time and are cut off");
-        cut.cancel();
-        connections.wait().await;
+    tasks.tracker.close();
+    if timeout(bounds.drain, tasks.tracker.wait()).await.is_err() {
+        warn!("requests did not end in time and are cut off");
+        tasks.cut.cancel();
+        tasks.tracker.wait().await;
     }
 }
 
-fn protocol(bounds: Bounds) -> auto::Builder<TokioExecutor> {
-    let mut http = auto::Builder::new(TokioExecutor::new());
+/// The tasks of all connections, and those that hyper starts for the streams of HTTP/2.
+#[derive(Debug, Clone, Default)]
+struct Tasks {
+    tracker: TaskTracker,
+    cut: CancellationToken,
+}
+
+impl<F: Future<Output: Send> + Send + 'static> Executor<F> for Tasks {
+    fn execute(&self, task: F) {
+        let cut = self.cut.clone();
+        self.tracker.spawn(async move { cut.run_until_cancelled_owned(task).await.map(drop) });
+    }
+}
+
+fn protocol(tasks: Tasks, bounds: Bounds) -> auto::Builder<Tasks> {
+    let mut http = auto::Builder::new(tasks);
     http.http1()
         .timer(TokioTimer::new())
         .header_read_timeout(bounds.header_read)
@@ -140,7 +150,7 @@ fn of_one_connection(error: &io::Error) -> bool {
 /// hold a connection by is bounded here: sending nothing or half an HTTP/2 preface, an HTTP/2
 /// connection without requests, an answer that is not read, an end that is not acknowledged.
 async fn connection(
-    http: &auto::Builder<TokioExecutor>,
+    http: &auto::Builder<Tasks>,
     stream: TcpStream,
     app: Router,
     stop: CancellationToken,

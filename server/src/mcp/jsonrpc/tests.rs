@@ -32,6 +32,14 @@ fn an_id_is_text_or_a_whole_number() {
 }
 
 #[test]
+fn an_id_has_a_bound() {
+    let body =
+        |length| format!(r#"{{"jsonrpc":"2.0","id":"{}","method":"ping"}}"#, "x".repeat(length));
+    assert!(Message::parse(body(limits::ID_BYTES).as_bytes()).is_ok());
+    assert_eq!(fault(body(limits::ID_BYTES + 1).as_bytes()), (None, Kind::Envelope));
+}
+
+#[test]
 fn broken_json_is_a_parse_error() {
     let deep = format!(
         r#"{{"jsonrpc":"2.0","id":1,"method":"a","params":{{"arguments":{{"a":{}{}}}}}}}"#,

@@ -161,25 +161,57 @@ async fn open_requests_end_before_the_server_does() {
     server.served.await.unwrap();
 }
 
-#[tokio::test]
-async fn a_request_that_does_not_end_in_time_is_cut_off_at_the_stop() {
-    let began = Arc::new(Notify::new());
+/// Tells when it is dropped.
+struct Ends(Arc<Notify>);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+/// An app whose one request never ends by itself, with its beginning and its end.
+fn endless() -> (Router, Arc<Notify>, Arc<Notify>) {
+    let (began, ended) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let app = {
-        let began = Arc::clone(&began);
+        let (began, ended) = (Arc::clone(&began), Arc::clone(&ended));
         Router::new().route(
             "/",
             get(move || async move {
+                let ends = Ends(ended);
                 began.notify_one();
                 std::future::pending::<()>().await;
+                drop(ends);
             }),
         )
     };
-    let server = start(app, Bounds { drain: SHORT, ..BOUNDS }).await;
-    let mut open = sent(&server, GET).await;
-    began.notified().await;
-    server.stop.cancel();
-    server.served.await.unwrap();
-    assert!(rest(&mut open).await.is_empty());
+    (app, began, ended)
+}
+
+#[tokio::test]
+async fn a_request_that_does_not_end_in_time_is_cut_off_at_the_stop() {
+    for request in [GET, &[PREFACE, GET_2].concat()] {
+        let (app, began, ended) = endless();
+        let server = start(app, Bounds { drain: SHORT, ..BOUNDS }).await;
+        let mut open = sent(&server, request).await;
+        began.notified().await;
+        server.stop.cancel();
+        server.served.await.unwrap();
+        ended.notified().await;
+        assert!(!rest(&mut open).await.starts_with(b"HTTP/1.1"));
+    }
+}
+
+#[tokio::test]
+async fn a_request_ends_when_its_client_hangs_up() {
+    for request in [GET, &[PREFACE, GET_2].concat()] {
+        let (app, began, ended) = endless();
+        let server = start(app, BOUNDS).await;
+        let open = sent(&server, request).await;
+        began.notified().await;
+        drop(open);
+        ended.notified().await;
+    }
 }
 
 #[tokio::test]
