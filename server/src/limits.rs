@@ -5,6 +5,12 @@ use std::time::Duration;
 
 /// Open connections; more wait in the kernel's queue.
 pub const CONNECTIONS: usize = 1_024;
+/// A connection without a request ends after this.
+pub const CONNECTION_IDLE: Duration = Duration::from_mins(2);
+/// Before the next try when the system gives no connection (no file descriptors, no memory).
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(250);
+/// Requests that are read or answered at one time; more are told to come back.
+pub const REQUESTS: usize = 1_024;
 /// For a request's head to arrive.
 pub const HEADER_READ: Duration = Duration::from_secs(10);
 /// Bytes of a request's head.
@@ -24,6 +30,14 @@ pub const SESSIONS: usize = 10_000;
 pub const SESSIONS_PER_USER: usize = 256;
 /// A session without a request ends after this.
 pub const SESSION_IDLE: Duration = Duration::from_hours(1);
+/// Calls of one MCP session that run at one time.
+pub const CALLS_PER_SESSION: usize = 64;
+/// A request's id, bytes. The running calls of a session keep theirs.
+pub const ID_BYTES: usize = 256;
+/// How long a client may keep a list without asking again.
+pub const LIST_TTL: Duration = Duration::from_mins(1);
+/// A server's answer to our own client, bytes.
+pub const CLIENT_ANSWER: usize = 64 * 1024 * 1024;
 
 /// The env file, bytes.
 pub const ENV_FILE_BYTES: u64 = 64 * 1024;

@@ -1,15 +1,15 @@
-//! The commands of `mcpfusion`. The only place that prints.
-
-pub mod validate;
 //! What the commands do, apart from how their arguments are read: each takes typed parameters and
-//! a place to print to.
+//! a place to print to. The only place that prints.
 
+pub mod call;
+pub mod client;
 pub mod error;
 pub mod reach;
 pub mod screen;
 pub mod status;
 pub mod token;
 pub mod user;
+pub mod validate;
 
 #[cfg(test)]
 mod tests;

@@ -59,6 +59,7 @@ mod tests {
             path: Text::new("/bin/date").unwrap(),
             aliases: List::default(),
             about: Text::new("Says the time.").unwrap(),
+            unavailable: None,
         }
     }
 
