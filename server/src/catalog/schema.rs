@@ -88,10 +88,9 @@ fn default(presence: &Presence) -> Option<Value> {
 }
 
 /// What a command tool's structured content looks like. Only what every outcome has, a refusal
-/// included, is required: clients check it and drop a result that does not fit.
+/// included, is required: clients check it and drop a result that does not fit. It says little,
+/// because every command tool repeats it in the list.
 pub fn command_output() -> Value {
-    let count =
-        |description: &str| json!({"type": "integer", "minimum": 0, "description": description});
     json!({
         "type": "object",
         "properties": {
@@ -116,11 +115,11 @@ pub fn command_output() -> Value {
             },
             "stdout": {"type": "string"},
             "stderr": {"type": "string"},
-            "stdout_bytes": count("What the command wrote, shown or not."),
-            "stderr_bytes": count("What the command wrote, shown or not."),
-            "duration_ms": count("From its start to the end of its last process."),
-            "cpu_ms": count("User and system time."),
-            "max_rss_kib": count("Largest resident set of one process.")
+            "stdout_bytes": {"type": "integer"},
+            "stderr_bytes": {"type": "integer"},
+            "duration_ms": {"type": "integer"},
+            "cpu_ms": {"type": "integer"},
+            "max_rss_kib": {"type": "integer"}
         },
         "required": ["rule", "exit_code", "signal", "timed_out", "cancelled", "truncated"]
     })
