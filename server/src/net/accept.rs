@@ -148,8 +148,9 @@ fn of_one_connection(error: &io::Error) -> bool {
 }
 
 /// One connection. hyper bounds the wait for a head over HTTP/1, the first and each later one. What
-/// else a peer can hold a connection by is bounded here: sending nothing or half an HTTP/2 preface, an HTTP/2
-/// connection without requests, an answer that is not read, an end that is not acknowledged.
+/// else a peer can hold a connection by is bounded here: sending nothing or half an HTTP/2 preface,
+/// an HTTP/2 connection without requests, an answer that is not read, an end that is not
+/// acknowledged.
 async fn connection(
     http: &auto::Builder<Tasks>,
     stream: TcpStream,
