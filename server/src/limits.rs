@@ -5,13 +5,13 @@ use std::time::Duration;
 
 /// Open connections; more wait in the kernel's queue.
 pub const CONNECTIONS: usize = 1_024;
-/// A connection without a request ends after this.
+/// An HTTP/2 connection without a request, or an answer that is not read, ends after this.
 pub const CONNECTION_IDLE: Duration = Duration::from_mins(2);
 /// Before the next try when the system gives no connection (no file descriptors, no memory).
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(250);
 /// Requests that are read or answered at one time; more are told to come back.
 pub const REQUESTS: usize = 1_024;
-/// For a request's head to arrive.
+/// For a request's head to arrive. An idle HTTP/1 connection waits for one, so it ends after this.
 pub const HEADER_READ: Duration = Duration::from_secs(10);
 /// Bytes of a request's head.
 pub const HEADER_BYTES: usize = 64 * 1024;

@@ -33,7 +33,8 @@ pub async fn serve(listener: TcpListener, app: Router, stop: CancellationToken) 
 pub struct Bounds {
     /// Open at one time; more wait in the kernel's queue.
     pub connections: usize,
-    /// For a request's head to arrive, and for the first one to begin.
+    /// For a request's head to arrive, over HTTP/1 also when the connection is idle; for an
+    /// acknowledgement over HTTP/2.
     pub header_read: Duration,
     /// Without a request, before the connection is ended in order.
     pub idle: Duration,
@@ -146,9 +147,10 @@ fn of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// One connection. hyper bounds a head once its first byte came over HTTP/1. What else a peer can
-/// hold a connection by is bounded here: sending nothing or half an HTTP/2 preface, an HTTP/2
-/// connection without requests, an answer that is not read, an end that is not acknowledged.
+/// One connection. hyper bounds the wait for a head over HTTP/1, the first and each later one. What
+/// else a peer can hold a connection by is bounded here: sending nothing or half an HTTP/2 preface,
+/// an HTTP/2 connection without requests, an answer that is not read, an end that is not
+/// acknowledged.
 async fn connection(
     http: &auto::Builder<Tasks>,
     stream: TcpStream,

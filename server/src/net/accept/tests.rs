@@ -75,6 +75,13 @@ async fn a_peer_that_does_not_finish_a_later_head_is_hung_up_on() {
 }
 
 #[tokio::test]
+async fn an_idle_http1_connection_is_hung_up_on() {
+    let server = start(hello(), Bounds { header_read: SHORT, ..BOUNDS }).await;
+    let mut stream = sent(&server, GET).await;
+    assert!(rest(&mut stream).await.ends_with(b"hello"));
+}
+
+#[tokio::test]
 async fn a_head_over_the_limit_is_refused() {
     let server = start(hello(), BOUNDS).await;
     let long = "x".repeat(limits::HEADER_BYTES);
