@@ -6,6 +6,7 @@
 pub mod access;
 pub mod admin;
 pub mod api;
+pub mod app;
 pub mod auth;
 pub mod call;
 pub mod catalog;

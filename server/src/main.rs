@@ -1,2 +1,7 @@
-//! `mcpfusion`.
-fn main() {}
+//! `mcpfusion`: see `server::cli`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    server::cli::run::run()
+}
