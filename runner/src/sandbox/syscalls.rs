@@ -3,7 +3,8 @@
 //! (code without a file), the `chmod`, `chown`, `setxattr` and `mknod` families (Landlock does not
 //! see them), `io_uring_*` (past seccomp), `clone3` (flags out of reach), `unshare`, `setns`, `mount`,
 //! `ptrace`, `process_vm_*`, `pidfd_getfd`, `keyctl`, `bpf`, `perf_event_open`, `userfaultfd`,
-//! `personality`, `kcmp`, `name_to_handle_at`, NUMA and scheduler changes.
+//! `personality`, the `setuid` family, `kcmp`, `name_to_handle_at`, NUMA and scheduler changes. `capset` stays: it only gives up,
+//! and programs such as `ip` insist on giving up.
 
 #[allow(clippy::wildcard_imports, reason = "the names are the list itself")]
 use libc::{c_long, *};
@@ -120,6 +121,7 @@ pub const ALLOWED: &[c_long] = &[
     SYS_rseq,
     SYS_prctl,
     SYS_capget,
+    SYS_capset,
     SYS_getrlimit,
     SYS_prlimit64,
     SYS_getrusage,
