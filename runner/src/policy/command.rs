@@ -331,9 +331,12 @@ fn capabilities(raw: &Words, at: &At, report: &mut Report) -> Vec<String> {
         let text = word.get_ref();
         let place = at.place(word.span());
         if !check::CAPABILITIES.contains(&text.as_str()) {
-            if check::is_root_in_disguise(text) {
+            if check::is_never_kept(text) {
                 report
-                    .error(&place, format!("{text} is as good as root, and no command may keep it"))
+                    .error(
+                        &place,
+                        format!("{text} acts on the whole host, and no command may keep it"),
+                    )
                     .help("take it out; a command that needs it is no command for this runner");
             } else {
                 report.unknown_word(&place, "capability", text, &check::CAPABILITIES);

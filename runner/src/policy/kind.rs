@@ -163,7 +163,7 @@ impl Reader<'_> {
     /// The words of the policy itself must be values, else a rule could smuggle an option.
     fn check_words(&mut self, value_type: &ValueType) {
         let raw = self.raw;
-        let values = raw.values.iter().flat_map(toml::Spanned::get_ref);
+        let values = raw.values.iter().flat_map(Spanned::get_ref);
         let names = raw.names.iter().flat_map(|names| names.get_ref().keys());
         for word in values.chain(&raw.value).chain(names) {
             let (word, span) = (word.get_ref(), word.span());

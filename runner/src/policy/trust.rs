@@ -59,6 +59,11 @@ impl Trust {
         Self { owners: vec![0, uid] }
     }
 
+    #[cfg(test)]
+    pub(super) fn only(uid: u32) -> Self {
+        Self { owners: vec![uid] }
+    }
+
     /// Checks one file or directory that was already looked at.
     pub fn check(&self, path: &Path, meta: &Metadata) -> Result<(), Distrust> {
         let path = || path.to_path_buf();

@@ -149,6 +149,19 @@ impl ValueType {
         }
     }
 
+    /// The files and directories that its values lead to.
+    pub fn paths(&self) -> Vec<&str> {
+        if let Kind::File(names) = &self.kind {
+            names.values().map(String::as_str).collect()
+        } else if let Kind::Path { beneath } = &self.kind {
+            vec![beneath]
+        } else if let Kind::List(list) = &self.kind {
+            list.of.paths()
+        } else {
+            Vec::new()
+        }
+    }
+
     fn refuse_always(&self, given: &str) -> Result<(), Unacceptable> {
         let Some(first) = given.chars().next() else {
             return Err(Unacceptable::new("it is empty"));
