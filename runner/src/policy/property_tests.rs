@@ -17,7 +17,18 @@ use super::{Decision, Policy, SourceFile, Trust, decide, parse};
 
 const WORKDIR: &str = "/run/work";
 
-/// The tables' scanner and the shipped commands in one policy.
+/// A command that takes nearly anything, where the rules of every value have most to do.
+const SAY: &str = r#"
+version = 1
+[command.say]
+path = "/usr/bin/true"
+flags = ["-n", "+x"]
+options."-m" = { type = "text", lead = ["@", "+"], repeat = 4 }
+options."-e" = { type = "text", style = "equals" }
+positional = { name = "word", min = 0, max = 6, match = { type = "text", unicode = true } }
+"#;
+
+/// The tables' scanner, the shipped commands and `say` in one policy.
 static POLICY: LazyLock<Policy> = LazyLock::new(|| {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
@@ -25,6 +36,7 @@ static POLICY: LazyLock<Policy> = LazyLock::new(|| {
     let files = [
         ("10-host.toml", read("policy/demo.d/10-host.toml")),
         ("20-scan.toml", table["policy"].as_str().unwrap().to_owned()),
+        ("30-say.toml", SAY.to_owned()),
     ]
     .map(|(name, text)| SourceFile { name: name.to_owned(), text });
     let mut policy = parse(&files, &Trust::root()).map_err(|r| r.to_string()).unwrap().policy;
@@ -36,7 +48,9 @@ static POLICY: LazyLock<Policy> = LazyLock::new(|| {
 });
 
 fn rules() -> impl Strategy<Value = &'static Rule> {
-    (0..POLICY.rules.len()).prop_map(|n| POLICY.rules.values().nth(n).unwrap())
+    let named = |name| Just(POLICY.rule(name).unwrap());
+    let any = (0..POLICY.rules.len()).prop_map(|n| POLICY.rules.values().nth(n).unwrap());
+    prop_oneof![2 => any, 1 => named("scan"), 2 => named("say")]
 }
 
 fn permitted(rule: &Rule, words: &[String]) -> Option<Vec<String>> {
@@ -208,6 +222,7 @@ enum Mutation {
     Duplicate(Index),
     Equals(Index),
     Insert(Index, String),
+    Replace(Index, String),
     Swap(Index, Index),
 }
 
@@ -252,6 +267,7 @@ fn mutations() -> impl Strategy<Value = Vec<Mutation>> {
         index().prop_map(Mutation::Duplicate),
         index().prop_map(Mutation::Equals),
         (index(), token()).prop_map(|(i, t)| Mutation::Insert(i, t)),
+        (index(), token()).prop_map(|(i, t)| Mutation::Replace(i, t)),
         (index(), index()).prop_map(|(a, b)| Mutation::Swap(a, b)),
     ];
     proptest::collection::vec(one, 1..4)
@@ -278,6 +294,7 @@ fn mutate(mut words: Vec<String>, mutations: &[Mutation]) -> Vec<String> {
             }
             Mutation::Equals(at) => words[at.index(n)].push('='),
             Mutation::Insert(..) => {}
+            Mutation::Replace(at, token) => words[at.index(n)].clone_from(token),
             Mutation::Swap(a, b) => words.swap(a.index(n), b.index(n)),
         }
     }
