@@ -18,21 +18,21 @@ const MAX_FILES: usize = 256;
 pub fn load(dir: &Path, trust: &Trust) -> Result<Loaded, Report> {
     let mut report = Report::default();
     let shown = dir.display().to_string();
-    match dir.canonicalize() {
-        Ok(real) => {
-            if let Err(distrust) = trust.check_with_parents(&real) {
-                refuse(&mut report, &shown, &distrust);
-            }
-        }
+    let dir = match dir.canonicalize() {
+        Ok(real) => real,
         Err(error) => {
             report
                 .file_error(&shown, format!("cannot open the policy directory: {error}"))
                 .help("create it, owned by root with mode 0755, and put a policy file into it");
             return Err(report);
         }
+    };
+    if let Err(distrust) = trust.check_with_parents(&dir) {
+        refuse(&mut report, &shown, &distrust);
+        return Err(report);
     }
     let mut sources = Vec::new();
-    for path in paths(dir, &mut report) {
+    for path in paths(&dir, &mut report) {
         match read(&path, trust) {
             Ok(text) => sources.push(SourceFile { name: path.display().to_string(), text }),
             Err(Unread::Distrust(distrust)) => {
@@ -188,8 +188,10 @@ mod tests {
             assert!(refusal(dir.path(), &own()).contains("chmod go-w"), "{bad:o}");
         }
         mode(&file, 0o644);
-        mode(dir.path(), 0o775);
-        assert!(refusal(dir.path(), &own()).contains("chmod go-w"));
+        for bad in [0o775, 0o1777] {
+            mode(dir.path(), bad);
+            assert!(refusal(dir.path(), &own()).contains("chmod go-w"), "{bad:o}");
+        }
     }
 
     #[test]
