@@ -73,8 +73,8 @@ network = "all"
     let text = refusal(&[first, second]);
     for part in [
         "wall_s must not be 0",
-        "unknown field `colour`",
-        "unknown field `shell`",
+        "no key of this table is called \"colour\"",
+        "no key of this table is called \"shell\"",
         "it is not absolute",
         "this is no flag",
         "-a is listed twice",
@@ -82,8 +82,8 @@ network = "all"
         "did you mean \"ports\"?",
         "max 1 is less than min 5",
         "\"pattern\" means nothing for type \"int\"",
-        "unknown field `kind`",
-        "missing field `path`",
+        "no key of this table is called \"kind\"",
+        "the key \"path\" is missing",
         "this version of the format is not known",
         "no profile is called \"nix\"",
         "0.toml:4:",
@@ -91,6 +91,12 @@ network = "all"
     ] {
         assert!(text.contains(part), "{part} is missing in\n{text}");
     }
+}
+
+#[test]
+fn a_misspelt_key_is_told_with_the_right_one() {
+    let text = refusal(&[&with("prefixx = [\"-q\"]")]);
+    assert!(text.contains("\"prefixx\"") && text.contains("did you mean \"prefix\"?"), "{text}");
 }
 
 #[test]
