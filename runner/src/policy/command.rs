@@ -24,6 +24,8 @@ use crate::plan::{Limits, Network};
 const MAX_FIXED: usize = 24;
 /// Longest text about a command, bytes.
 const MAX_ABOUT: usize = proto::limit::REASON;
+/// The first Landlock ABI that knows TCP ports.
+const PORTS_ABI: u8 = 4;
 /// Longest chain of profiles.
 const MAX_EXTENDS: usize = 8;
 
@@ -33,6 +35,7 @@ pub(super) struct Context<'a> {
     pub(super) env: &'a BTreeMap<String, String>,
     pub(super) profiles: &'a Named<RawProfile>,
     pub(super) trust: &'a Trust,
+    pub(super) landlock_abi: u8,
 }
 
 impl Context<'_> {
@@ -56,7 +59,7 @@ impl Context<'_> {
             reach.ro.insert(raw.path.get_ref().clone());
         }
         reach.capabilities = capabilities(&raw.capabilities, at, report);
-        reach.network = network(&raw, at, report);
+        reach.network = network(&raw, self.landlock_abi, at, report);
         let mut env = self.env.clone();
         env.extend(profile_env);
         env.extend(self::env(&raw.env, at, report));
@@ -349,7 +352,7 @@ fn capabilities(raw: &Words, at: &At, report: &mut Report) -> Vec<String> {
     names
 }
 
-fn network(raw: &RawCommand, at: &At, report: &mut Report) -> NetworkGrant {
+fn network(raw: &RawCommand, landlock_abi: u8, at: &At, report: &mut Report) -> NetworkGrant {
     let Some(raw) = &raw.network else { return NetworkGrant(Network::None) };
     NetworkGrant(match raw.get_ref() {
         RawNetwork::Word(word) => match word.as_str() {
@@ -367,6 +370,11 @@ fn network(raw: &RawCommand, at: &At, report: &mut Report) -> NetworkGrant {
                 report
                     .error(&at.place(raw.span()), "connect_tcp needs ports of 1 to 65535")
                     .help("for no network at all say network = \"none\"");
+            }
+            if landlock_abi < PORTS_ABI {
+                report
+                    .error(&at.place(raw.span()), "ports are held by Landlock only from ABI 4 on")
+                    .help("require it: [require] landlock_abi = 4; or say network = \"any\"");
             }
             Network::Connect(ports.connect_tcp.clone())
         }

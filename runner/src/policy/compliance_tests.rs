@@ -130,6 +130,22 @@ fn shipped_policies_load_and_each_command_has_an_example_of_both_kinds() {
 }
 
 #[test]
+fn the_manual_loads_and_names_every_type_and_limit() {
+    let manual = fs::read_to_string(root().join("docs/policy.md")).unwrap();
+    let blocks: Vec<&str> = manual.split("```toml\n").skip(1).collect();
+    assert!(blocks.len() > 1);
+    for block in blocks {
+        load("manual.toml", block.split("```").next().unwrap().to_owned());
+    }
+    for kind in super::kind::KINDS {
+        assert!(manual.contains(&format!("\n| `{kind}` |")), "{kind}");
+    }
+    for limit in super::defaults::NAMES {
+        assert!(manual.contains(&format!("\n| `{limit}` |")), "{limit}");
+    }
+}
+
+#[test]
 fn an_explanation_names_the_rule_the_place_and_every_fact() {
     let text = fs::read_to_string(root().join("policy/demo.d/10-host.toml")).unwrap();
     let policy = load("10-host.toml", text);

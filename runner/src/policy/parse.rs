@@ -120,11 +120,13 @@ impl Merged {
             Some((_, limits, env)) => (limits, env),
             None => (defaults::built_in(), built_in_env()),
         };
-        let context = Context { limits: &limits, env: &env, profiles: &self.profiles, trust };
+        let landlock_abi = self.landlock_abi.and_then(|abi| u8::try_from(abi).ok()).unwrap_or(1);
+        let context =
+            Context { limits: &limits, env: &env, profiles: &self.profiles, trust, landlock_abi };
         context.check_profiles(report);
         let mut policy = Policy {
             sha256: digest(files),
-            landlock_abi: self.landlock_abi.and_then(|abi| u8::try_from(abi).ok()).unwrap_or(1),
+            landlock_abi,
             rules: BTreeMap::new(),
             keys: BTreeMap::new(),
             shared_paths: BTreeMap::new(),

@@ -200,6 +200,7 @@ fn what_a_reviewer_would_refuse_is_refused() {
         ("limits = { wall_s = 6000, allow_raise = [\"wall\"] }", "did you mean \"wall_s\"?"),
         ("limits = { memory = \"64Q\" }", "plain decimal digits"),
         ("network = { connect_tcp = [] }", "needs ports"),
+        ("network = { connect_tcp = [443] }", "only from ABI 4"),
         ("network = \"all\"", "no network is called"),
         ("stdin = \"open\"", "no stdin is called"),
         ("cwd = \"relative\"", "not usable"),
@@ -388,6 +389,16 @@ fn the_digest_is_of_names_and_texts() {
     assert_eq!(sha(&[GOOD]), sha(&[GOOD]));
     assert_ne!(sha(&[GOOD]), sha(&[&format!("{GOOD}\n")]));
     assert_ne!(sha(&[GOOD]), sha(&["version = 1\n", GOOD]));
+}
+
+#[test]
+fn ports_are_granted_where_landlock_holds_them() {
+    let text = with("network = { connect_tcp = [443] }\n[require]\nlandlock_abi = 4");
+    let policy = parse_all(&[&text]).map_err(|r| r.to_string()).unwrap().policy;
+    let Decision::Permit(plan) = decide(&policy, &request("x", &[]), "/w") else {
+        panic!("this was denied")
+    };
+    assert_eq!(plan.confinement.network, Network::Connect(vec![443]));
 }
 
 #[test]
