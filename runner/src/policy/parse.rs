@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use super::command::{self, Context};
 use super::defaults;
 use super::raw::{self, RawCommand, RawFile, RawProfile, Word};
+use super::reach::Profiles;
 use super::rule::Policy;
 use super::trust::Trust;
 use crate::diagnostic::{Place, Report, SourceFile};
@@ -121,9 +122,10 @@ impl Merged {
             None => (defaults::built_in(), built_in_env()),
         };
         let landlock_abi = self.landlock_abi.and_then(|abi| u8::try_from(abi).ok()).unwrap_or(1);
+        let profiles = Profiles(&self.profiles);
         let context =
-            Context { limits: &limits, env: &env, profiles: &self.profiles, trust, landlock_abi };
-        context.check_profiles(report);
+            Context { limits: &limits, env: &env, profiles: &profiles, trust, landlock_abi };
+        profiles.check(report);
         let mut policy = Policy {
             sha256: digest(files),
             landlock_abi,

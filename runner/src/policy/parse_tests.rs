@@ -369,6 +369,9 @@ fn profiles_add_up_and_rings_are_told() {
     }
     let ring = format!("{}[profile.a]\nextends = \"b\"\n[profile.b]\nextends = \"a\"\n", with(""));
     assert!(refusal(&[&ring]).contains("extend each other"));
+    let gap = format!("{}[profile.a]\nextends = \"b\"\n[profile.b]\nextends = \"c\"\n", with(""));
+    let text = refusal(&[&gap]);
+    assert!(text.contains("no profile is called \"c\"") && !text.contains("each other"), "{text}");
 }
 
 #[test]
