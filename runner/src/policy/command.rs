@@ -49,6 +49,13 @@ impl Context<'_> {
         let grammar = form::node(&raw.take_node(), span, 0, at, report);
         let (program, head, unavailable) = self.program(&raw, at, report);
         let (reach, profile_env) = reach::reach(&raw, self.profiles, self.landlock_abi, at, report);
+        for path in reach.exec.iter().filter(|path| !path.starts_with(WORKDIR)) {
+            if let Err(distrust) = program::check_beside(path, self.trust) {
+                report
+                    .error(&place, format!("{name} may execute {path}, but {distrust}"))
+                    .help("only what trusted users alone can change may be executed");
+            }
+        }
         let mut env = self.env.clone();
         env.extend(profile_env);
         env.extend(self::env(&raw.env, at, report));

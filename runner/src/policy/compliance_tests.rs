@@ -102,6 +102,7 @@ fn every_line_of_the_tables_is_judged_as_the_table_says() {
                     assert_eq!(denial.argument, case.argument, "{line}: {denial:?}");
                     let reason = case.reason.as_deref().expect("a refusal names its reason");
                     assert!(denial.reason.contains(reason), "{line}: {denial:?}");
+                    assert!(!denial.reason.contains("hunter2"), "{line}: {denial:?}");
                     denied += 1;
                 }
                 (Decision::Permit(plan), None) => panic!("{line}: permitted as {:?}", plan.argv),

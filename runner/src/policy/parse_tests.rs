@@ -165,6 +165,7 @@ fn what_can_be_read_in_two_ways_is_refused() {
             "options.\"-p\" = { type = \"list\", of = { type = \"int\", style = \"equals\" } }",
             "for options",
         ),
+        ("options.\"-s\" = { type = \"text\", style = \"attached\" }", "spell any other option"),
         ("options.\"-p\" = { type = \"path\", beneath = \"/\" }", "every path"),
         ("options.\"-p\" = { type = \"regex\", pattern = \".*\" }", "the empty string"),
     ] {
@@ -287,6 +288,9 @@ fn a_program_that_others_can_write_is_refused() {
     assert!(parse(&files, &trust).is_ok());
     mode(&program, 0o775);
     assert!(parse(&files, &trust).unwrap_err().to_string().contains("can be written"));
+    let beside = with(&format!("exec = [\"{}\"]", program.display()));
+    let text = parse(&[SourceFile { name: "x.toml".to_owned(), text: beside }], &trust);
+    assert!(text.unwrap_err().to_string().contains("x may execute"));
     mode(&program, 0o755);
     mode(dir.path(), 0o777);
     assert!(parse(&files, &trust).unwrap_err().to_string().contains("can be written"));
