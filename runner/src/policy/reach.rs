@@ -118,22 +118,29 @@ impl Profiles<'_> {
     }
 }
 
+/// Adds paths, each absolute or beginning with `%workdir`.
 pub(super) fn add_paths(paths: &mut BTreeSet<String>, raw: &Words, at: &At, report: &mut Report) {
     for word in raw {
         let text = word.get_ref();
-        let inside =
-            text.strip_prefix(WORKDIR).filter(|rest| rest.is_empty() || rest.starts_with('/'));
-        let checked = match inside {
-            Some("") => Ok(()),
-            Some(rest) => file::check_normal(rest),
-            None => file::check_normal(text),
+        let path = match text.strip_prefix(WORKDIR) {
+            Some("") => "/",
+            Some(rest) => rest,
+            None => text,
         };
-        if let Err(why) = checked {
-            report
-                .error(&at.place(word.span()), format!("the path is not usable: {why}"))
-                .help("write an absolute path, or one that starts with %workdir");
-        }
-        paths.insert(text.clone());
+        let why = match file::check_normal(path) {
+            Err(why) => why.to_string(),
+            Ok(()) if path.contains(WORKDIR) => "%workdir stands only at its start".to_owned(),
+            Ok(()) if path.chars().any(char::is_control) || path.len() > proto::limit::ARG / 2 => {
+                "it is too long or has control characters".to_owned()
+            }
+            Ok(()) => {
+                paths.insert(text.clone());
+                continue;
+            }
+        };
+        report
+            .error(&at.place(word.span()), format!("the path is not usable: {why}"))
+            .help("write an absolute path, or one that starts with %workdir");
     }
 }
 
