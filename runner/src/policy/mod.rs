@@ -28,8 +28,6 @@ pub mod value;
 #[cfg(test)]
 mod compliance_tests;
 #[cfg(test)]
-mod parse_tests;
-#[cfg(test)]
 mod property_tests;
 
 pub use decide::{Decision, decide};

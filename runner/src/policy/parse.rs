@@ -229,3 +229,6 @@ fn digest(files: &[SourceFile]) -> [u8; 32] {
     }
     hash.finalize().into()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,9 @@
-//! What a policy file may not say, with the words that an author reads.
-
 use std::os::unix::fs::PermissionsExt;
 
-use super::{Decision, Loaded, SourceFile, Trust, compliance_tests::request, decide, parse};
-use crate::diagnostic::Report;
+use super::*;
 use crate::plan::Network;
+use crate::policy::compliance_tests::request;
+use crate::policy::{Decision, decide};
 
 const GOOD: &str = r#"
 version = 1
@@ -419,4 +418,34 @@ fn the_highest_landlock_abi_of_all_files_is_required() {
     for n in [0, 10, -1] {
         assert!(refusal(&[GOOD, &abi(n)]).contains("no such Landlock ABI"));
     }
+}
+
+#[test]
+fn a_request_over_the_limits_of_the_wire_is_denied_here_too() {
+    let text = with(
+        "positional = { name = \"n\", max = 64, match = { type = \"text\", max_len = 4096 } }",
+    );
+    let policy = parse_all(&[&text.replace("allow = []", "allow = [\"a\"]")]).unwrap().policy;
+    let judge = |n| decide(&policy, &request("x", &vec!["a".repeat(4_096); n]), "/w");
+    assert!(matches!(judge(8), Decision::Permit(_)));
+    let Decision::Deny(denial) = judge(9) else { panic!("36 KiB were permitted") };
+    assert!(denial.reason.contains("over the limit"), "{denial:?}");
+}
+
+#[test]
+fn a_variable_is_set_once_and_replaces_the_default() {
+    let text = with("settable_env.TZ = { type = \"enum\", values = [\"UTC\", \"CET\"] }");
+    let policy =
+        parse_all(&[&format!("{text}\n[defaults]\nenv = {{ TZ = \"UTC\" }}")]).unwrap().policy;
+    let var = |value: &str| proto::EnvVar {
+        name: proto::Text::new("TZ").unwrap(),
+        value: proto::Text::new(value).unwrap(),
+    };
+    let mut request = request("x", &[]);
+    request.env = proto::List::new(vec![var("CET")]).unwrap();
+    let Decision::Permit(plan) = decide(&policy, &request, "/w") else { panic!("this was denied") };
+    assert_eq!(plan.env, [("TZ".to_owned(), "CET".to_owned())]);
+    request.env = proto::List::new(vec![var("CET"), var("UTC")]).unwrap();
+    let Decision::Deny(denial) = decide(&policy, &request, "/w") else { panic!("set twice") };
+    assert!(denial.reason.contains("TZ is set twice"), "{denial:?}");
 }
