@@ -263,6 +263,7 @@ fn a_program_is_an_elf_file_that_only_trusted_users_can_change() {
     std::os::unix::fs::symlink("/usr/bin/true", &link).unwrap();
     let script = dir.path().join("script");
     std::fs::write(&script, "#!/bin/sh\n").unwrap();
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
     let shown = script.to_str().unwrap();
     let trust = Trust::user(rustix::process::getuid().as_raw());
     let file = |text: String| [SourceFile { name: "x.toml".to_owned(), text }];
@@ -282,7 +283,7 @@ fn a_program_that_others_can_write_is_refused() {
     std::fs::copy("/usr/bin/true", &program).unwrap();
     let text = with("").replace("/usr/bin/true", program.to_str().unwrap());
     let files = [SourceFile { name: "x.toml".to_owned(), text }];
-    let mode = |path: &std::path::Path, mode| {
+    let mode = |path: &Path, mode| {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     };
     mode(&program, 0o755);
@@ -315,6 +316,7 @@ fn a_script_runs_under_its_interpreter_and_may_be_read() {
     let dir = tempfile::tempdir().unwrap();
     let script = dir.path().join("tool.pl");
     std::fs::write(&script, "#!/usr/bin/perl\n").unwrap();
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o644)).unwrap();
     let shown = script.to_str().unwrap();
     let text = with("interpreter = \"/usr/bin/true\"\nprefix = [\"-q\"]")
         .replace("path = \"/usr/bin/true\"", &format!("path = \"{shown}\""));
