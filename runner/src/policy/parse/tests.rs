@@ -43,6 +43,13 @@ fn warnings(text: &str) -> String {
     parse_all(&[text]).map_err(|report| report.to_string()).unwrap().warnings.to_string()
 }
 
+/// A directory that only its owner can write to, whatever the umask.
+fn trusted_dir() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    dir
+}
+
 #[test]
 fn a_plain_policy_loads_without_a_word() {
     assert_eq!(warnings(GOOD), "");
@@ -255,7 +262,7 @@ fn a_program_is_an_elf_file_that_only_trusted_users_can_change() {
     assert!(refusal(&[&path("/usr/bin")]).contains("no regular file"));
     assert!(refusal(&[&path("/etc/passwd")]).contains("no ELF program"));
     assert!(refusal(&[&path("/usr/bin/../bin/true")]).contains("\"..\""));
-    let dir = tempfile::tempdir().unwrap();
+    let dir = trusted_dir();
     let setuid = dir.path().join("setuid");
     std::fs::copy("/usr/bin/true", &setuid).unwrap();
     std::fs::set_permissions(&setuid, std::fs::Permissions::from_mode(0o4755)).unwrap();
@@ -277,7 +284,7 @@ fn a_program_is_an_elf_file_that_only_trusted_users_can_change() {
 
 #[test]
 fn a_program_that_others_can_write_is_refused() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = trusted_dir();
     let trust = Trust::user(rustix::process::getuid().as_raw());
     let program = dir.path().join("program");
     std::fs::copy("/usr/bin/true", &program).unwrap();
@@ -313,7 +320,7 @@ fn a_missing_program_is_a_warning_and_its_rule_denies() {
 
 #[test]
 fn a_script_runs_under_its_interpreter_and_may_be_read() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = trusted_dir();
     let script = dir.path().join("tool.pl");
     std::fs::write(&script, "#!/usr/bin/perl\n").unwrap();
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o644)).unwrap();
