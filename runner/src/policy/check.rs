@@ -8,42 +8,53 @@ use super::dangerous;
 use super::gtfobins;
 use super::parse::At;
 use super::raw::RawCommand;
-use super::rule::{Node, Rest, Rule, WORKDIR};
+use super::rule::{Node, Rest, Rule};
 use super::value::{Kind, ValueType};
 use crate::diagnostic::{Place, Report};
-use crate::plan::Network;
 
 /// Capabilities that a command may keep.
 pub(super) const CAPABILITIES: [&str; 3] = ["CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_SYS_NICE"];
 
-/// Capabilities that lead to root, so that nobody asks why they are missing above.
-const ROOT_IN_DISGUISE: [&str; 20] = [
-    "CAP_AUDIT_CONTROL",
-    "CAP_BPF",
-    "CAP_CHOWN",
-    "CAP_DAC_OVERRIDE",
-    "CAP_DAC_READ_SEARCH",
-    "CAP_FOWNER",
-    "CAP_KILL",
-    "CAP_LINUX_IMMUTABLE",
-    "CAP_MAC_ADMIN",
-    "CAP_MAC_OVERRIDE",
-    "CAP_MKNOD",
-    "CAP_NET_ADMIN",
-    "CAP_SETFCAP",
-    "CAP_SETGID",
-    "CAP_SETPCAP",
-    "CAP_SETUID",
-    "CAP_SYS_ADMIN",
-    "CAP_SYS_MODULE",
-    "CAP_SYS_PTRACE",
-    "CAP_SYS_RAWIO",
+/// All others: they lead to root or act on the whole host. Named, so that nobody has to ask.
+const NEVER_KEPT: &str = "\
+    CAP_AUDIT_CONTROL CAP_AUDIT_READ CAP_AUDIT_WRITE CAP_BLOCK_SUSPEND CAP_BPF \
+    CAP_CHECKPOINT_RESTORE CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID \
+    CAP_IPC_LOCK CAP_IPC_OWNER CAP_KILL CAP_LEASE CAP_LINUX_IMMUTABLE CAP_MAC_ADMIN \
+    CAP_MAC_OVERRIDE CAP_MKNOD CAP_NET_ADMIN CAP_NET_BROADCAST CAP_PERFMON CAP_SETFCAP CAP_SETGID \
+    CAP_SETPCAP CAP_SETUID CAP_SYSLOG CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_CHROOT CAP_SYS_MODULE \
+    CAP_SYS_PACCT CAP_SYS_PTRACE CAP_SYS_RAWIO CAP_SYS_RESOURCE CAP_SYS_TIME CAP_SYS_TTY_CONFIG \
+    CAP_WAKE_ALARM";
+
+/// Trees that no command may write to: the system, the runner's own, and what others listen in.
+const NEVER_WRITTEN: [&str; 15] = [
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/lib",
+    "/lib64",
+    "/opt",
+    "/proc",
+    "/root",
+    "/run",
+    "/sbin",
+    "/sys",
+    "/usr",
+    "/var/lib/mcpfusion",
+    "/var/log",
 ];
 
-/// Trees that no command may write to.
-const NEVER_WRITTEN: [&str; 12] = [
-    "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/opt", "/proc", "/root", "/sbin", "/sys",
-    "/usr",
+/// Trees that hold secrets of the host.
+const SECRETS: [&str; 9] = [
+    "/etc/gshadow",
+    "/etc/mcpfusion",
+    "/etc/shadow",
+    "/etc/ssh",
+    "/etc/ssl/private",
+    "/home",
+    "/root",
+    "/run",
+    "/var/lib/mcpfusion",
 ];
 
 /// Devices that may be written to although the rest of `/dev` may not.
@@ -53,54 +64,22 @@ const HARMLESS_DEVICES: [&str; 3] = ["/dev/full", "/dev/null", "/dev/zero"];
 const WORLD_WRITABLE: [&str; 3] = ["/dev/shm", "/tmp", "/var/tmp"];
 
 /// Variables by which a program is made to load or run something else.
-const DANGEROUS_ENV: [&str; 36] = [
-    "BASH_ENV",
-    "BROWSER",
-    "CDPATH",
-    "CURL_HOME",
-    "DISPLAY",
-    "EDITOR",
-    "ENV",
-    "GCONV_PATH",
-    "GETCONF_DIR",
-    "GIT_SSH",
-    "GIT_SSH_COMMAND",
-    "HOME",
-    "HOSTALIASES",
-    "IFS",
-    "LESSCLOSE",
-    "LESSOPEN",
-    "LOCALDOMAIN",
-    "LOCPATH",
-    "MANPAGER",
-    "NIS_PATH",
-    "NLSPATH",
-    "NMAPDIR",
-    "NODE_OPTIONS",
-    "NODE_PATH",
-    "OPENSSL_CONF",
-    "OPENSSL_MODULES",
-    "PAGER",
-    "PATH",
-    "RESOLV_HOST_CONF",
-    "RES_OPTIONS",
-    "SHELL",
-    "TERMCAP",
-    "TMPDIR",
-    "TZDIR",
-    "VISUAL",
-    "XDG_CONFIG_HOME",
-];
+const DANGEROUS_ENV: &str = "\
+    BASH_ENV BROWSER CDPATH CURL_HOME DISPLAY EDITOR ENV GCONV_PATH GETCONF_DIR HOME HOSTALIASES \
+    IFS LESSCLOSE LESSOPEN LOCALDOMAIN LOCPATH MANPAGER NIS_PATH NLSPATH NMAPDIR OPENSSL_CONF \
+    OPENSSL_MODULES PAGER PATH RESOLV_HOST_CONF RES_OPTIONS SHELL TERMCAP TMPDIR TZDIR VISUAL \
+    XDG_CONFIG_HOME";
 
+/// How families of such variables start.
 const DANGEROUS_ENV_PREFIXES: [&str; 10] =
     ["GIT_", "GLIBC_", "JAVA_", "LD_", "LUA_", "MALLOC_", "NODE_", "PERL", "PYTHON", "RUBY"];
 
 /// Longest run that raises no eyebrow, seconds.
 const LONG_WALL_S: u64 = 3_600;
 
-/// Whether a capability is as good as root.
-pub(super) fn is_root_in_disguise(capability: &str) -> bool {
-    ROOT_IN_DISGUISE.contains(&capability)
+/// Whether a capability exists and no command may keep it.
+pub(super) fn is_never_kept(capability: &str) -> bool {
+    NEVER_KEPT.split_ascii_whitespace().any(|one| one == capability)
 }
 
 /// Makes all objections to a rule.
@@ -219,12 +198,12 @@ fn check_reach(rule: &Rule, raw: &RawCommand, place: &Place, at: &At, report: &m
     }
     for path in &reach.rw {
         let harmless = HARMLESS_DEVICES.contains(&path.as_str());
-        if !harmless && NEVER_WRITTEN.iter().any(|tree| is_beneath(path, tree)) {
+        if !harmless && NEVER_WRITTEN.iter().any(|tree| overlap(path, tree)) {
             report
                 .error(&locate(path), format!("{path} must not be written to by a command"))
                 .help("write to %workdir, or to a directory of its own under /var or /srv");
         }
-        let clash = reach.exec.iter().find(|exec| is_beneath(exec, path) || is_beneath(path, exec));
+        let clash = reach.exec.iter().find(|exec| overlap(exec, path));
         if let Some(exec) = clash {
             report
                 .error(&locate(path), format!("{path} can be written to and {exec} executed"))
@@ -235,27 +214,60 @@ fn check_reach(rule: &Rule, raw: &RawCommand, place: &Place, at: &At, report: &m
             report.error(&locate(path), "the command could write to its own program");
         }
     }
-    for path in reach.ro.iter().chain(&reach.exec) {
+    // The script of an interpreter is among them, and was held against its own, stricter rules.
+    for path in reach.ro.iter().chain(&reach.exec).filter(|path| **path != rule.path) {
         if WORLD_WRITABLE.iter().any(|tree| is_beneath(path, tree)) {
             report
                 .error(&locate(path), format!("everybody can write to {path}"))
                 .help("keep what a command reads where only trusted users can write");
         }
     }
-    if reach.network.0 == Network::Any && reach.capabilities.is_empty() && reach.rw.len() > 8 {
-        report.warning(place, "this command can send to anywhere what it can write and read");
+    for path in reach.ro.iter().chain(&reach.rw) {
+        if let Some(tree) = SECRETS.iter().find(|tree| overlap(path, tree)) {
+            report
+                .warning(&locate(path), format!("{path} lets the command read {tree}"))
+                .help("list the files that it needs, if it needs any there");
+        }
     }
+    check_values(&rule.grammar, rule, place, report);
+}
+
+/// Warns of values that lead to files which the sandbox will not open.
+fn check_values(node: &Node, rule: &Rule, place: &Place, report: &mut Report) {
+    let mut types: Vec<&ValueType> = node.options.values().map(|option| &option.value).collect();
+    match &node.rest {
+        Rest::Positionals(several) => types.extend(several.iter().map(|one| &one.value)),
+        Rest::Subs(subs) => {
+            for sub in subs.values() {
+                check_values(sub, rule, place, report);
+            }
+        }
+    }
+    for value_type in types {
+        for path in value_type.paths() {
+            let open = rule.reach.ro.iter().chain(&rule.reach.rw);
+            if !open.clone().any(|tree| is_beneath(path, tree)) {
+                report
+                    .warning(place, format!("{} takes {path}, which it cannot read", rule.name))
+                    .help("add it to ro, or take it out of the grammar");
+            }
+        }
+    }
+}
+
+/// Whether one of two trees holds the other.
+fn overlap(one: &str, other: &str) -> bool {
+    is_beneath(one, other) || is_beneath(other, one)
 }
 
 fn is_beneath(path: &str, tree: &str) -> bool {
     tree == "/"
         || path.strip_prefix(tree).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        || (tree == WORKDIR && path.starts_with(WORKDIR))
 }
 
 fn is_dangerous_env(name: &str) -> bool {
     let upper = name.to_ascii_uppercase();
-    DANGEROUS_ENV.contains(&upper.as_str())
+    DANGEROUS_ENV.split_ascii_whitespace().any(|one| one == upper)
         || DANGEROUS_ENV_PREFIXES.iter().any(|prefix| upper.starts_with(prefix))
         || upper.ends_with("_PROXY")
 }

@@ -8,31 +8,31 @@ use proto::StdinMode;
 
 use super::check;
 use super::defaults;
+use super::example;
 use super::form;
-use super::grammar;
 use super::kind;
-use super::parse::{At, Named};
+use super::parse::At;
 use super::program::{self, Role, Unfit};
-use super::raw::{RawCommand, RawExample, RawNetwork, RawProfile, Table, Word, Words};
-use super::rule::{NetworkGrant, Reach, Rule, WORKDIR};
+use super::raw::{RawCommand, RawLimits, Table, Word, Words};
+use super::reach::{self, Profiles};
+use super::rule::{Rule, WORKDIR};
 use super::trust::Trust;
 use super::value::{ValueType, file};
 use crate::diagnostic::Report;
-use crate::plan::{Limits, Network};
+use crate::plan::Limits;
 
 /// Most words that a policy may add to a command line before, and again after the caller's.
 const MAX_FIXED: usize = 24;
 /// Longest text about a command, bytes.
 const MAX_ABOUT: usize = proto::limit::REASON;
-/// Longest chain of profiles.
-const MAX_EXTENDS: usize = 8;
 
 /// What all commands of a policy share.
 pub(super) struct Context<'a> {
     pub(super) limits: &'a Limits,
     pub(super) env: &'a BTreeMap<String, String>,
-    pub(super) profiles: &'a Named<RawProfile>,
+    pub(super) profiles: &'a Profiles<'a>,
     pub(super) trust: &'a Trust,
+    pub(super) landlock_abi: u8,
 }
 
 impl Context<'_> {
@@ -48,15 +48,14 @@ impl Context<'_> {
         let place = at.place(span.clone());
         let grammar = form::node(&raw.take_node(), span, 0, at, report);
         let (program, head, unavailable) = self.program(&raw, at, report);
-        let (mut reach, profile_env) = self.profile(raw.profile.as_ref(), at, report);
-        add_paths(&mut reach.ro, &raw.ro, at, report);
-        add_paths(&mut reach.rw, &raw.rw, at, report);
-        add_paths(&mut reach.exec, &raw.exec, at, report);
-        if raw.interpreter.is_some() {
-            reach.ro.insert(raw.path.get_ref().clone());
+        let (reach, profile_env) = reach::reach(&raw, self.profiles, self.landlock_abi, at, report);
+        for path in reach.exec.iter().filter(|path| !path.starts_with(WORKDIR)) {
+            if let Err(distrust) = program::check_beside(path, self.trust) {
+                report
+                    .error(&place, format!("{name} may execute {path}, but {distrust}"))
+                    .help("only what trusted users alone can change may be executed");
+            }
         }
-        reach.capabilities = capabilities(&raw.capabilities, at, report);
-        reach.network = network(&raw, at, report);
         let mut env = self.env.clone();
         env.extend(profile_env);
         env.extend(self::env(&raw.env, at, report));
@@ -74,7 +73,7 @@ impl Context<'_> {
                 String::new()
             }
         };
-        let no_limits = super::raw::RawLimits::default();
+        let no_limits = RawLimits::default();
         let limits = raw.limits.as_ref().unwrap_or(&no_limits);
         let rule = Rule {
             name: name.to_owned(),
@@ -96,72 +95,8 @@ impl Context<'_> {
             reach,
         };
         check::rule(&rule, &raw, &place, at, report);
-        examples(&rule, &raw.example, &place, at, report);
+        example::run(&rule, &raw.example, &place, at, report);
         rule
-    }
-
-    /// Reports profiles that stand on nothing, or on themselves, even if no command uses them.
-    pub(super) fn check_profiles(&self, report: &mut Report) {
-        for (at, span, raw) in self.profiles.values() {
-            let mut reach = Reach::default();
-            add_paths(&mut reach.ro, &raw.ro, at, report);
-            add_paths(&mut reach.rw, &raw.rw, at, report);
-            add_paths(&mut reach.exec, &raw.exec, at, report);
-            env(&raw.env, at, report);
-            if let Some(extends) = &raw.extends
-                && self.chain(extends.get_ref()).is_none()
-            {
-                let known: Vec<&str> = self.profiles.keys().map(String::as_str).collect();
-                if self.profiles.contains_key(extends.get_ref()) {
-                    report
-                        .error(&at.place(span.clone()), "the profiles extend each other for ever");
-                } else {
-                    let place = at.place(extends.span());
-                    report.unknown_word(&place, "profile", extends.get_ref(), &known);
-                }
-            }
-        }
-    }
-
-    /// A profile and those below it, the lowest first. None if one is missing or they form a ring.
-    fn chain(&self, name: &str) -> Option<Vec<&RawProfile>> {
-        let mut chain = Vec::new();
-        let mut next = Some(name);
-        while let Some(name) = next {
-            let (_, _, raw) = self.profiles.get(name)?;
-            chain.push(raw);
-            if chain.len() > MAX_EXTENDS {
-                return None;
-            }
-            next = raw.extends.as_ref().map(|extends| extends.get_ref().as_str());
-        }
-        chain.reverse();
-        Some(chain)
-    }
-
-    fn profile(
-        &self,
-        name: Option<&Word>,
-        at: &At,
-        report: &mut Report,
-    ) -> (Reach, BTreeMap<String, String>) {
-        let mut reach = Reach::default();
-        let mut env = BTreeMap::new();
-        let Some(name) = name else { return (reach, env) };
-        if !self.profiles.contains_key(name.get_ref()) {
-            let known: Vec<&str> = self.profiles.keys().map(String::as_str).collect();
-            report.unknown_word(&at.place(name.span()), "profile", name.get_ref(), &known);
-        }
-        let text = |words: &Words| words.iter().map(|w| w.get_ref().clone()).collect::<Vec<_>>();
-        for raw in self.chain(name.get_ref()).unwrap_or_default() {
-            reach.ro.extend(text(&raw.ro));
-            reach.rw.extend(text(&raw.rw));
-            reach.exec.extend(text(&raw.exec));
-            for (name, value) in &raw.env {
-                env.insert(name.get_ref().clone(), value.get_ref().clone());
-            }
-        }
-        (reach, env)
     }
 
     /// The file to execute, the words before the policy's, and why it cannot run here.
@@ -288,29 +223,10 @@ fn fixed(what: &str, raw: &Words, at: &At, report: &mut Report) -> Vec<String> {
     raw.iter().map(|word| word.get_ref().clone()).collect()
 }
 
-fn add_paths(paths: &mut BTreeSet<String>, raw: &Words, at: &At, report: &mut Report) {
-    for word in raw {
-        let text = word.get_ref();
-        let inside =
-            text.strip_prefix(WORKDIR).filter(|rest| rest.is_empty() || rest.starts_with('/'));
-        let checked = match inside {
-            Some("") => Ok(()),
-            Some(rest) => file::check_normal(rest),
-            None => file::check_normal(text),
-        };
-        if let Err(why) = checked {
-            report
-                .error(&at.place(word.span()), format!("the path is not usable: {why}"))
-                .help("write an absolute path, or one that starts with %workdir");
-        }
-        paths.insert(text.clone());
-    }
-}
-
 fn cwd(raw: Option<&Word>, at: &At, report: &mut Report) -> String {
     let Some(raw) = raw else { return WORKDIR.to_owned() };
     let mut one = BTreeSet::new();
-    add_paths(&mut one, &vec![raw.clone()], at, report);
+    reach::add_paths(&mut one, &vec![raw.clone()], at, report);
     raw.get_ref().clone()
 }
 
@@ -321,100 +237,6 @@ fn stdin(raw: Option<&Word>, at: &At, report: &mut Report) -> StdinMode {
         Some((other, raw)) => {
             report.unknown_word(&at.place(raw.span()), "stdin", other, &["closed", "piped"]);
             StdinMode::Closed
-        }
-    }
-}
-
-fn capabilities(raw: &Words, at: &At, report: &mut Report) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for word in raw {
-        let text = word.get_ref();
-        let place = at.place(word.span());
-        if !check::CAPABILITIES.contains(&text.as_str()) {
-            if check::is_root_in_disguise(text) {
-                report
-                    .error(&place, format!("{text} is as good as root, and no command may keep it"))
-                    .help("take it out; a command that needs it is no command for this runner");
-            } else {
-                report.unknown_word(&place, "capability", text, &check::CAPABILITIES);
-            }
-        } else if names.contains(text) {
-            report.error(&place, format!("{text} is listed twice"));
-        }
-        names.push(text.clone());
-    }
-    names
-}
-
-fn network(raw: &RawCommand, at: &At, report: &mut Report) -> NetworkGrant {
-    let Some(raw) = &raw.network else { return NetworkGrant(Network::None) };
-    NetworkGrant(match raw.get_ref() {
-        RawNetwork::Word(word) => match word.as_str() {
-            "none" => Network::None,
-            "inspect" => Network::Inspect,
-            "any" => Network::Any,
-            other => {
-                let known = ["none", "inspect", "any"];
-                report.unknown_word(&at.place(raw.span()), "network", other, &known);
-                Network::None
-            }
-        },
-        RawNetwork::Ports(ports) => {
-            if ports.connect_tcp.is_empty() || ports.connect_tcp.contains(&0) {
-                report
-                    .error(&at.place(raw.span()), "connect_tcp needs ports of 1 to 65535")
-                    .help("for no network at all say network = \"none\"");
-            }
-            Network::Connect(ports.connect_tcp.clone())
-        }
-    })
-}
-
-/// Runs the examples of a rule: they are its tests, and a failing one stops the load.
-fn examples(
-    rule: &Rule,
-    raw: &[toml::Spanned<RawExample>],
-    place: &crate::diagnostic::Place,
-    at: &At,
-    report: &mut Report,
-) {
-    let allowing = raw.iter().filter(|example| example.get_ref().allow.is_some()).count();
-    if allowing == 0 || allowing == raw.len() {
-        report
-            .warning(place, format!("the command {} lacks an example", rule.name))
-            .help("add one [[command.NAME.example]] that allows and one that denies");
-    }
-    for example in raw {
-        let place = at.place(example.span());
-        let because = match &example.get_ref().because {
-            Some(because) => format!(" ({because})"),
-            None => String::new(),
-        };
-        match (&example.get_ref().allow, &example.get_ref().deny) {
-            (Some(words), None) => {
-                if let Err(no) = grammar::parse(&rule.grammar, words) {
-                    let which = no.argument.map(|n| format!("argument {n}: ")).unwrap_or_default();
-                    report
-                        .error(
-                            &place,
-                            format!("this example must be allowed{because}, but is denied"),
-                        )
-                        .help(format!("{which}{no}"));
-                }
-            }
-            (None, Some(words)) => {
-                if let Ok(items) = grammar::parse(&rule.grammar, words) {
-                    report
-                        .error(
-                            &place,
-                            format!("this example must be denied{because}, but is allowed"),
-                        )
-                        .help(format!("it would run as {:?}", grammar::render(&items)));
-                }
-            }
-            (Some(_), Some(_)) | (None, None) => {
-                report.error(&place, "an example has either \"allow\" or \"deny\"");
-            }
         }
     }
 }

@@ -102,6 +102,7 @@ fn every_line_of_the_tables_is_judged_as_the_table_says() {
                     assert_eq!(denial.argument, case.argument, "{line}: {denial:?}");
                     let reason = case.reason.as_deref().expect("a refusal names its reason");
                     assert!(denial.reason.contains(reason), "{line}: {denial:?}");
+                    assert!(!denial.reason.contains("hunter2"), "{line}: {denial:?}");
                     denied += 1;
                 }
                 (Decision::Permit(plan), None) => panic!("{line}: permitted as {:?}", plan.argv),
@@ -126,6 +127,22 @@ fn shipped_policies_load_and_each_command_has_an_example_of_both_kinds() {
             assert!(warning.message.ends_with("is not installed here"), "{}", loaded.warnings);
         }
         assert!(loaded.policy.commands().count() > 0);
+    }
+}
+
+#[test]
+fn the_manual_loads_and_names_every_type_and_limit() {
+    let manual = fs::read_to_string(root().join("docs/policy.md")).unwrap();
+    let blocks: Vec<&str> = manual.split("```toml\n").skip(1).collect();
+    assert!(blocks.len() > 1);
+    for block in blocks {
+        load("manual.toml", block.split("```").next().unwrap().to_owned());
+    }
+    for kind in super::kind::KINDS {
+        assert!(manual.contains(&format!("\n| `{kind}` |")), "{kind}");
+    }
+    for limit in super::defaults::NAMES {
+        assert!(manual.contains(&format!("\n| `{limit}` |")), "{limit}");
     }
 }
 

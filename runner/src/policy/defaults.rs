@@ -34,7 +34,7 @@ pub(super) const ENV: [(&str, &str); 4] =
     [("PATH", "/usr/bin:/bin"), ("LANG", "C.UTF-8"), ("HOME", "/nonexistent"), ("TERM", "dumb")];
 
 /// The names of the limits, as `allow_raise` has them.
-const NAMES: [&str; 12] = [
+pub(super) const NAMES: [&str; 12] = [
     "wall_s",
     "grace_s",
     "cpu_s",

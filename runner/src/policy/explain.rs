@@ -83,7 +83,7 @@ impl fmt::Display for Explanation {
                 if let Some(argument) = denial.argument {
                     writeln!(f, "  argument     {argument}, counted from 0")?;
                 }
-                writeln!(f, "  reason       {}", denial.reason.escape_debug())?;
+                writeln!(f, "  reason       {}", denial.reason)?;
                 let title = if self.rule.is_some() { "  allowed" } else { "  commands" };
                 for (n, line) in self.allowed.iter().enumerate() {
                     writeln!(f, "{:<14} {line}", if n == 0 { title } else { "" })?;

@@ -112,6 +112,11 @@ fn option(name: &Word, raw: &RawType, at: &At, report: &mut Report) -> Option<Op
         }
     };
     let value = value_type(raw, at, report)?;
+    if style == Style::Attached && value.is_text() {
+        report
+            .error(&at.place(name.span()), "an attached text can spell any other option")
+            .help("use style = \"separate\", or a regex of the characters that are meant");
+    }
     let required = raw.required.as_ref().is_some_and(|required| *required.get_ref());
     let default = raw.default.as_ref().map(|default| scalar(default.get_ref()));
     if let (Some(text), Some(raw)) = (&default, &raw.default) {

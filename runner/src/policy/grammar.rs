@@ -272,6 +272,11 @@ fn unknown_token(node: &Node, word: &str) -> String {
     if node.flags.contains(name) {
         return format!("{name} takes no value");
     }
+    // The same for what is attached to a short option.
+    let short = node.options.keys().find(|option| option.len() == 2 && name.starts_with(*option));
+    if let Some(option) = short {
+        return format!("{option} takes its value as the next argument, and nothing attached");
+    }
     let known = node.flags.iter().chain(node.options.keys());
     no_such("flag or option", name, &known.map(String::as_str).collect::<Vec<_>>())
 }

@@ -20,7 +20,8 @@ const MAX_PORTS: u64 = 1_024;
 /// Most items of a list unless the type says otherwise.
 const MAX_ITEMS: u64 = 16;
 
-const KINDS: [&str; 14] = [
+/// The names of the types.
+pub(super) const KINDS: [&str; 14] = [
     "bool", "duration", "enum", "file", "hostname", "int", "list", "literal", "path", "ports",
     "regex", "size", "text", "url",
 ];

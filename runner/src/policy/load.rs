@@ -18,21 +18,21 @@ const MAX_FILES: usize = 256;
 pub fn load(dir: &Path, trust: &Trust) -> Result<Loaded, Report> {
     let mut report = Report::default();
     let shown = dir.display().to_string();
-    match dir.canonicalize() {
-        Ok(real) => {
-            if let Err(distrust) = trust.check_with_parents(&real) {
-                refuse(&mut report, &shown, &distrust);
-            }
-        }
+    let dir = match dir.canonicalize() {
+        Ok(real) => real,
         Err(error) => {
             report
                 .file_error(&shown, format!("cannot open the policy directory: {error}"))
                 .help("create it, owned by root with mode 0755, and put a policy file into it");
             return Err(report);
         }
+    };
+    if let Err(distrust) = trust.check_with_parents(&dir) {
+        refuse(&mut report, &shown, &distrust);
+        return Err(report);
     }
     let mut sources = Vec::new();
-    for path in paths(dir, &mut report) {
+    for path in paths(&dir, &mut report) {
         match read(&path, trust) {
             Ok(text) => sources.push(SourceFile { name: path.display().to_string(), text }),
             Err(Unread::Distrust(distrust)) => {
@@ -123,4 +123,101 @@ fn refuse(report: &mut Report, name: &str, distrust: &Distrust) {
         Distrust::Writable { .. } => "take the write permission away: chmod go-w",
     };
     report.file_error(name, format!("not to be trusted: {distrust}")).help(help);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    const FILE: &str = "version = 1\n[command.NAME]\npath = \"/usr/bin/true\"\n";
+
+    fn own() -> Trust {
+        Trust::user(rustix::process::getuid().as_raw())
+    }
+
+    fn dir() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        mode(dir.path(), 0o755);
+        dir
+    }
+
+    fn mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn put(dir: &tempfile::TempDir, name: &str, text: &str) -> PathBuf {
+        let path = dir.path().join(name);
+        fs::write(&path, text).unwrap();
+        mode(&path, 0o644);
+        path
+    }
+
+    fn refusal(dir: &Path, trust: &Trust) -> String {
+        load(dir, trust).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn all_toml_files_make_one_policy_and_others_are_left_alone() {
+        let dir = dir();
+        put(&dir, "20-b.toml", &FILE.replace("NAME", "b"));
+        put(&dir, "10-a.toml", &FILE.replace("NAME", "a"));
+        put(&dir, "notes.txt", "not a policy");
+        put(&dir, ".hidden.toml", "not a policy");
+        let loaded = load(dir.path(), &own()).map_err(|r| r.to_string()).unwrap();
+        let names: Vec<&str> = loaded.policy.commands().map(|command| command.name).collect();
+        assert_eq!(names, ["a", "b"]);
+    }
+
+    #[test]
+    fn an_empty_or_missing_directory_says_what_to_do() {
+        let dir = dir();
+        assert!(refusal(dir.path(), &own()).contains("put a file NAME.toml there"));
+        let missing = dir.path().join("missing");
+        assert!(refusal(&missing, &own()).contains("create it, owned by root"));
+    }
+
+    #[test]
+    fn a_directory_or_file_that_others_can_write_is_refused() {
+        let dir = dir();
+        let file = put(&dir, "a.toml", &FILE.replace("NAME", "a"));
+        assert!(load(dir.path(), &own()).is_ok());
+        for bad in [0o664, 0o646] {
+            mode(&file, bad);
+            assert!(refusal(dir.path(), &own()).contains("chmod go-w"), "{bad:o}");
+        }
+        mode(&file, 0o644);
+        for bad in [0o775, 0o1777] {
+            mode(dir.path(), bad);
+            assert!(refusal(dir.path(), &own()).contains("chmod go-w"), "{bad:o}");
+        }
+    }
+
+    #[test]
+    fn a_link_is_no_policy_file() {
+        let dir = dir();
+        let file = put(&dir, "a.txt", &FILE.replace("NAME", "a"));
+        symlink(file, dir.path().join("a.toml")).unwrap();
+        assert!(refusal(dir.path(), &own()).contains("is a symbolic link"));
+    }
+
+    #[test]
+    fn a_file_of_somebody_else_is_refused() {
+        let dir = dir();
+        put(&dir, "a.toml", &FILE.replace("NAME", "a"));
+        let owner = rustix::process::getuid().as_raw();
+        let stranger = Trust::only(owner.wrapping_add(1));
+        assert!(refusal(dir.path(), &stranger).contains("chown root:root"));
+    }
+
+    #[test]
+    fn a_large_or_binary_file_is_refused() {
+        let dir = dir();
+        put(&dir, "a.toml", &"#".repeat((1 << 20) + 1));
+        let path = put(&dir, "b.toml", "");
+        fs::write(path, b"\xff\xfe").unwrap();
+        let text = refusal(dir.path(), &own());
+        assert!(text.contains("larger than 1 MiB") && text.contains("no UTF-8"), "{text}");
+    }
 }

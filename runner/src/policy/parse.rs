@@ -2,7 +2,9 @@
 //! order: a name exists once, wherever it stands.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -10,6 +12,7 @@ use sha2::{Digest, Sha256};
 use super::command::{self, Context};
 use super::defaults;
 use super::raw::{self, RawCommand, RawFile, RawProfile, Word};
+use super::reach::Profiles;
 use super::rule::Policy;
 use super::trust::Trust;
 use crate::diagnostic::{Place, Report, SourceFile};
@@ -34,8 +37,10 @@ pub fn parse(files: &[SourceFile], trust: &Trust) -> Result<Loaded, Report> {
     let mut report = Report::new(files);
     let mut merged = Merged::default();
     for source in files {
+        let told = report.diagnostics().len();
         let raw = raw::read(source, &mut report);
-        merged.add(raw, source, &mut report);
+        let whole = report.diagnostics().len() == told;
+        merged.add(raw, source, whole, &mut report);
     }
     let policy = merged.finish(files, trust, &mut report);
     if report.has_errors() {
@@ -69,7 +74,8 @@ struct Merged {
 }
 
 impl Merged {
-    fn add(&mut self, raw: RawFile, source: &SourceFile, report: &mut Report) {
+    /// Adds a file; `whole` says that nothing of it was unreadable.
+    fn add(&mut self, raw: RawFile, source: &SourceFile, whole: bool, report: &mut Report) {
         let at = At { file: Arc::from(source.name.as_str()) };
         match raw.version {
             Some(version) if *version.get_ref() == VERSION => {}
@@ -78,7 +84,7 @@ impl Merged {
                     .error(&at.place(version.span()), "this version of the format is not known")
                     .help(format!("this runner reads version = {VERSION}"));
             }
-            None if !report.has_errors() => {
+            None if whole => {
                 report
                     .file_error(&source.name, "the version of the format is missing")
                     .help(format!("begin the file with: version = {VERSION}"));
@@ -115,11 +121,14 @@ impl Merged {
             Some((_, limits, env)) => (limits, env),
             None => (defaults::built_in(), built_in_env()),
         };
-        let context = Context { limits: &limits, env: &env, profiles: &self.profiles, trust };
-        context.check_profiles(report);
+        let landlock_abi = self.landlock_abi.and_then(|abi| u8::try_from(abi).ok()).unwrap_or(1);
+        let profiles = Profiles(&self.profiles);
+        let context =
+            Context { limits: &limits, env: &env, profiles: &profiles, trust, landlock_abi };
+        profiles.check(report);
         let mut policy = Policy {
             sha256: digest(files),
-            landlock_abi: self.landlock_abi.and_then(|abi| u8::try_from(abi).ok()).unwrap_or(1),
+            landlock_abi,
             rules: BTreeMap::new(),
             keys: BTreeMap::new(),
             shared_paths: BTreeMap::new(),
@@ -128,12 +137,16 @@ impl Merged {
         for (name, (at, span, _)) in &self.commands {
             names.insert(name.clone(), at.place(span.clone()));
         }
+        for (at, _, raw) in self.commands.values() {
+            let path = raw.path.get_ref().clone();
+            names.entry(path).or_insert_with(|| at.place(raw.path.span()));
+        }
         for (name, (at, span, raw)) in self.commands {
             let aliases: Vec<Word> = raw.aliases.clone();
             for alias in &aliases {
                 let place = at.place(alias.span());
                 if let Some(first) = names.get(alias.get_ref()) {
-                    report.duplicate(&place, &first.clone(), "the name of a command");
+                    report.duplicate(&place, &first.clone(), "this key of a command");
                     continue;
                 }
                 names.insert(alias.get_ref().clone(), place);
@@ -196,9 +209,7 @@ fn index_paths(policy: &mut Policy) {
             }
         }
     }
-    for (path, name) in keys {
-        policy.keys.entry(path).or_insert(name);
-    }
+    policy.keys.extend(keys);
 }
 
 fn built_in_env() -> BTreeMap<String, String> {
@@ -208,7 +219,9 @@ fn built_in_env() -> BTreeMap<String, String> {
 fn digest(files: &[SourceFile]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for file in files {
-        for part in [&file.name, &file.text] {
+        // Without the directory, so that hosts can be compared.
+        let name = Path::new(&file.name).file_name().and_then(OsStr::to_str);
+        for part in [name.unwrap_or(&file.name), &file.text] {
             let len = u64::try_from(part.len()).unwrap_or(u64::MAX);
             hash.update(len.to_le_bytes());
             hash.update(part.as_bytes());
@@ -216,3 +229,6 @@ fn digest(files: &[SourceFile]) -> [u8; 32] {
     }
     hash.finalize().into()
 }
+
+#[cfg(test)]
+mod tests;

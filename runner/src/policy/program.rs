@@ -30,6 +30,16 @@ pub(super) enum Unfit {
     Refused(String, &'static str),
 }
 
+/// Checks a file that a run may execute beside its program. It may be named by a link, as the
+/// loader of dynamic programs is; what it leads to must be as trustworthy as a program.
+pub(super) fn check_beside(path: &str, trust: &Trust) -> Result<(), Distrust> {
+    match fs::canonicalize(path) {
+        Ok(real) => trust.check_with_parents(&real).map(drop),
+        // Nothing is granted by a file that is not there.
+        Err(_missing) => Ok(()),
+    }
+}
+
 /// Checks the file at an absolute, normal path.
 pub(super) fn check(path: &str, role: Role, trust: &Trust) -> Result<(), Unfit> {
     let file = Path::new(path);

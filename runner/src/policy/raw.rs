@@ -311,7 +311,7 @@ pub(super) fn read(source: &SourceFile, report: &mut Report) -> RawFile {
         let ours = error.message().starts_with("missing field")
             && cuts.iter().any(|cut| span.start <= cut.start && cut.end <= span.end);
         if !ours {
-            report.error(&at(span.clone()), error.message());
+            tell(&at(span.clone()), error.message(), report);
         }
         if !cut(root.get_mut(), &span) {
             break;
@@ -319,6 +319,22 @@ pub(super) fn read(source: &SourceFile, report: &mut Report) -> RawFile {
         cuts.push(span);
     }
     RawFile::default()
+}
+
+/// Says what serde says, in the words of the other diagnostics.
+fn tell(at: &Place, message: &str, report: &mut Report) {
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    match quoted.split_first() {
+        Some((found, known)) if message.starts_with("unknown field") => {
+            report.unknown_word(at, "key of this table", found, known);
+        }
+        Some((missing, _)) if message.starts_with("missing field") => {
+            report.error(at, format!("the key \"{missing}\" is missing"));
+        }
+        _ => {
+            report.error(at, message);
+        }
+    }
 }
 
 /// Removes the innermost entry that holds a span.

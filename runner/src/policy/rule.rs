@@ -14,7 +14,8 @@ pub const WORKDIR: &str = "%workdir";
 /// All that may run.
 #[derive(Debug, Clone)]
 pub struct Policy {
-    /// SHA-256 over the names and texts of all files, each with its length before it.
+    /// SHA-256 over the names, without the directory, and the texts of all files, each with its
+    /// length before it.
     pub sha256: [u8; 32],
     /// The Landlock ABI that the host must give.
     pub landlock_abi: u8,

@@ -59,6 +59,11 @@ impl Trust {
         Self { owners: vec![0, uid] }
     }
 
+    #[cfg(test)]
+    pub(super) fn only(uid: u32) -> Self {
+        Self { owners: vec![uid] }
+    }
+
     /// Checks one file or directory that was already looked at.
     pub fn check(&self, path: &Path, meta: &Metadata) -> Result<(), Distrust> {
         let path = || path.to_path_buf();
@@ -68,25 +73,30 @@ impl Trust {
         if !self.owners.contains(&meta.uid()) {
             return Err(Distrust::Owner { path: path(), owner: meta.uid() });
         }
-        // In a sticky directory only the owner of an entry, or root, can replace it; every entry on
-        // the way is held against the owners as well.
-        let sticky = meta.is_dir() && meta.mode() & STICKY != 0;
-        if meta.mode() & GROUP_OR_OTHER_WRITE != 0 && !sticky {
+        if meta.mode() & GROUP_OR_OTHER_WRITE != 0 {
             return Err(Distrust::Writable { path: path(), mode: meta.mode() & 0o7777 });
         }
         Ok(())
     }
 
     /// Checks a path and every directory above it, none of them a link. Returns what the path is.
+    ///
+    /// A directory above may be sticky and open to all, as `/tmp` is: there only the owner of an
+    /// entry, or root, can replace it, and the owner of every entry on the way is checked.
     pub fn check_with_parents(&self, path: &Path) -> Result<Metadata, Distrust> {
-        let look = |path: &Path| {
-            path.symlink_metadata()
-                .map_err(|source| Distrust::Look { path: path.to_path_buf(), source })
-        };
         let meta = look(path)?;
-        for part in path.ancestors() {
-            self.check(part, &look(part)?)?;
+        self.check(path, &meta)?;
+        for parent in path.ancestors().skip(1) {
+            let meta = look(parent)?;
+            match self.check(parent, &meta) {
+                Err(Distrust::Writable { .. }) if meta.mode() & STICKY != 0 => {}
+                checked => checked?,
+            }
         }
         Ok(meta)
     }
+}
+
+fn look(path: &Path) -> Result<Metadata, Distrust> {
+    path.symlink_metadata().map_err(|source| Distrust::Look { path: path.to_path_buf(), source })
 }

@@ -132,20 +132,30 @@ impl ValueType {
 
     /// Whether nearly anything can be said with it.
     pub fn is_free(&self) -> bool {
-        match &self.kind {
-            Kind::Regex(_) | Kind::Text => true,
-            Kind::List(list) => list.of.is_free(),
-            Kind::Bool
-            | Kind::Duration(..)
-            | Kind::Enum(_)
-            | Kind::File(_)
-            | Kind::Hostname { .. }
-            | Kind::Int(_)
-            | Kind::Literal(_)
-            | Kind::Path { .. }
-            | Kind::Ports { .. }
-            | Kind::Size(..)
-            | Kind::Url { .. } => false,
+        if let Kind::List(list) = &self.kind {
+            return list.of.is_free();
+        }
+        matches!(self.kind, Kind::Regex(_) | Kind::Text)
+    }
+
+    /// Whether anything printable can be said with it.
+    pub fn is_text(&self) -> bool {
+        if let Kind::List(list) = &self.kind {
+            return list.of.is_text();
+        }
+        matches!(self.kind, Kind::Text)
+    }
+
+    /// The files and directories that its values lead to.
+    pub fn paths(&self) -> Vec<&str> {
+        if let Kind::File(names) = &self.kind {
+            names.values().map(String::as_str).collect()
+        } else if let Kind::Path { beneath } = &self.kind {
+            vec![beneath]
+        } else if let Kind::List(list) = &self.kind {
+            list.of.paths()
+        } else {
+            Vec::new()
         }
     }
 
