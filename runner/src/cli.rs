@@ -1,7 +1,7 @@
 //! The command line: `serve`, `check`, `explain`, `doctor`.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -194,6 +194,7 @@ fn load(dir: &Path, mode: Mode) -> Result<Loaded, Failure> {
 
 fn run_serve(args: &Serve) -> Result<(), Failure> {
     tracing_subscriber::fmt()
+        .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr)
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_env("MCP_FUSION_LOG")

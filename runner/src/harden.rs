@@ -11,7 +11,7 @@ use crate::sandbox::capabilities;
 
 /// What a privileged runner keeps: to make namespaces and mounts, to take and give up identities,
 /// to read programs and end runs, and the network capabilities that a policy may pass on.
-const KEPT: [Capability; 9] = [
+const KEPT: [Capability; 10] = [
     Capability::CAP_CHOWN,
     Capability::CAP_DAC_READ_SEARCH,
     Capability::CAP_KILL,
@@ -21,6 +21,7 @@ const KEPT: [Capability; 9] = [
     Capability::CAP_SETPCAP,
     Capability::CAP_SETUID,
     Capability::CAP_SYS_ADMIN,
+    Capability::CAP_SYS_NICE,
 ];
 
 /// The runner could not give something up.

@@ -11,7 +11,7 @@ use proto::{Ended, Exit, Status, StdinMode};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::plan::{Confinement, Limits, Network, Plan};
+use crate::plan::{Confinement, Limits, Network, Plan, Processes};
 use crate::policy::Policy;
 use crate::sandbox::landlock;
 use crate::spawn::launch::{LaunchError, launch};
@@ -235,6 +235,7 @@ fn trial_plan() -> Result<Plan, HostError> {
             rw: vec!["/dev/null".into()],
             exec: crate::plan::DYNAMIC_LOADERS.map(PathBuf::from).to_vec(),
             network: Network::None,
+            processes: Processes::Own,
             capabilities: Vec::new(),
         },
     })

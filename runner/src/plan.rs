@@ -71,8 +71,19 @@ pub struct Confinement {
     pub exec: Vec<PathBuf>,
     /// The network.
     pub network: Network,
+    /// Whose processes it sees.
+    pub processes: Processes,
     /// Capabilities to keep, `CAP_NET_RAW`; none for most.
     pub capabilities: Vec<String>,
+}
+
+/// Whose processes `/proc` shows to a run that may read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub enum Processes {
+    /// All of the host, as any user of it sees them; a run can still signal none of them.
+    Host,
+    /// Those of the run itself.
+    Own,
 }
 
 /// What a run may do with the network.
@@ -121,6 +132,7 @@ pub(crate) mod tests {
                 rw: vec!["/dev/null".into()],
                 exec: vec!["/lib64/ld-linux-x86-64.so.2".into()],
                 network: Network::None,
+                processes: Processes::Own,
                 capabilities: Vec::new(),
             },
         }

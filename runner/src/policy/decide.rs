@@ -9,7 +9,7 @@ use proto::{Denial, DenyCode, Execute, StdinMode, Text, limit};
 use super::grammar::{self, echo};
 use super::rule::{Policy, Rule, WORKDIR};
 use crate::diagnostic::nearest;
-use crate::plan::{Confinement, Plan};
+use crate::plan::{Confinement, Plan, Processes};
 
 /// The shortest time that a run is given, whatever the caller asks for.
 const MIN_WALL: Duration = Duration::from_millis(1);
@@ -69,6 +69,7 @@ fn plan(policy: &Policy, request: &Execute, workdir: &str) -> Result<Plan, Denia
             rw: words.paths(&rule.reach.rw),
             exec: words.paths(&rule.reach.exec),
             network: rule.reach.network.0.clone(),
+            processes: if rule.reach.host_processes { Processes::Host } else { Processes::Own },
             capabilities: rule.reach.capabilities.clone(),
         },
     })

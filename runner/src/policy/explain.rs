@@ -7,7 +7,7 @@ use proto::Execute;
 
 use super::decide::{Decision, decide};
 use super::rule::{Node, Policy, Rest, Rule};
-use crate::plan::{Network, Plan};
+use crate::plan::{Network, Plan, Processes};
 
 /// A decision with its grounds. Its `Display` is the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,6 +138,10 @@ fn write_plan(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
         Network::Connect(ports) => writeln!(f, "  network      TCP to ports {ports:?}")?,
         Network::Inspect => writeln!(f, "  network      none; interfaces and routes can be read")?,
         Network::None => writeln!(f, "  network      none")?,
+    }
+    match reach.processes {
+        Processes::Host => writeln!(f, "  processes    all of the host can be seen")?,
+        Processes::Own => writeln!(f, "  processes    its own")?,
     }
     match reach.capabilities.as_slice() {
         [] => writeln!(f, "  capabilities none"),

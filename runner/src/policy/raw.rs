@@ -121,6 +121,7 @@ pub(super) struct RawCommand {
     #[serde(default)]
     pub(super) capabilities: Words,
     pub(super) network: Option<Spanned<RawNetwork>>,
+    pub(super) processes: Option<Word>,
     #[serde(default)]
     pub(super) prefix: Words,
     #[serde(default)]

@@ -37,6 +37,7 @@ pub(super) fn reach(
     }
     reach.capabilities = capabilities(&raw.capabilities, at, report);
     reach.network = network(raw, landlock_abi, at, report);
+    reach.host_processes = host_processes(raw, at, report);
     (reach, env)
 }
 
@@ -166,6 +167,18 @@ fn capabilities(raw: &Words, at: &At, report: &mut Report) -> Vec<String> {
         names.push(text.clone());
     }
     names
+}
+
+fn host_processes(raw: &RawCommand, at: &At, report: &mut Report) -> bool {
+    let Some(word) = &raw.processes else { return false };
+    match word.get_ref().as_str() {
+        "own" => false,
+        "host" => true,
+        other => {
+            report.unknown_word(&at.place(word.span()), "processes", other, &["own", "host"]);
+            false
+        }
+    }
 }
 
 fn network(raw: &RawCommand, landlock_abi: u8, at: &At, report: &mut Report) -> NetworkGrant {

@@ -117,6 +117,8 @@ pub struct Reach {
     pub capabilities: Vec<String>,
     /// The network.
     pub network: NetworkGrant,
+    /// Whether `/proc` shows the host's processes.
+    pub host_processes: bool,
 }
 
 /// The network of a rule. A type of its own, so that nothing is the default.

@@ -10,6 +10,7 @@ use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 
 use super::spec::Spec;
+use crate::plan::Processes;
 
 /// Directories that a run sees empty.
 const HIDDEN: [&str; 10] =
@@ -51,6 +52,9 @@ pub(super) fn apply(spec: &Spec, owner: u32, group: u32) -> Result<(), MountErro
     }
     std::os::unix::fs::chown(workdir, Some(owner), Some(group))
         .map_err(|e| failed("chown", workdir, &e))?;
+    if spec.confinement.processes == Processes::Host {
+        return Ok(());
+    }
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     attach("mount proc on", None, Path::new("/proc"), Some("proc"), flags, None)
 }

@@ -1,5 +1,7 @@
 //! The command line: what may be said. What it does is in the module of each command's name.
 
+#![allow(clippy::doc_markdown, reason = "the comments are the help text, as it is printed")]
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -41,6 +43,7 @@ pub enum Command {
     User(User),
     /// Show whether and where a server runs.
     Status {
+        /// Which state directory.
         #[command(flatten)]
         place: Place,
     },
@@ -58,6 +61,7 @@ pub struct Serve {
     /// The port of the default address.
     #[arg(long)]
     pub port: Option<u16>,
+    /// Which state directory.
     #[command(flatten)]
     pub place: Place,
     /// The runner's socket [env: MCP_FUSION_RUNNER] [default: /run/mcpfusion/runner.sock].
@@ -135,6 +139,7 @@ pub struct Remote {
 /// `mcpfusion call`.
 #[derive(Debug, Args)]
 pub struct Call {
+    /// Which server.
     #[command(flatten)]
     pub remote: Remote,
     /// The tool's name.
@@ -189,6 +194,7 @@ pub enum Token {
         /// How long it is valid, like 30d, 12h or 8w; without it for ever.
         #[arg(long, value_name = "TIME")]
         expires: Option<Lifetime>,
+        /// Which state directory.
         #[command(flatten)]
         place: Place,
     },
@@ -197,6 +203,7 @@ pub enum Token {
         /// How to write the list.
         #[arg(long, value_enum, default_value_t = Shape::Table)]
         format: Shape,
+        /// Which state directory.
         #[command(flatten)]
         place: Place,
     },
@@ -207,6 +214,7 @@ pub enum Token {
         /// Do not ask.
         #[arg(long)]
         yes: bool,
+        /// Which state directory.
         #[command(flatten)]
         place: Place,
     },
@@ -220,6 +228,7 @@ pub enum User {
         /// How to write the list.
         #[arg(long, value_enum, default_value_t = Shape::Table)]
         format: Shape,
+        /// Which state directory.
         #[command(flatten)]
         place: Place,
     },

@@ -1,6 +1,6 @@
 //! `mcpfusion serve`.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::thread;
 
 use serde_json::json;
@@ -19,6 +19,7 @@ pub fn run(args: &Serve) -> Result<(), Failure> {
     surroundings::look(|host| {
         let settings = surroundings::find_settings(&args.flags(), host)?;
         tracing_subscriber::fmt()
+            .with_ansi(io::stderr().is_terminal())
             .with_writer(io::stderr)
             .with_env_filter(EnvFilter::new(&settings.log))
             .init();
