@@ -8,7 +8,9 @@ use toml::Spanned;
 use super::defaults::number_of;
 use super::parse::At;
 use super::raw::{RawScalar, RawSize, RawType, Words};
-use super::value::{Kind, List, Pattern, Range, Rendering, ValueType, file};
+use super::value::number::{Range, Rendering};
+use super::value::text::Pattern;
+use super::value::{Kind, List, ValueType, file};
 use crate::diagnostic::Report;
 
 /// Longest value unless the type says otherwise, bytes.

@@ -9,8 +9,8 @@ pub mod text;
 use std::collections::BTreeMap;
 use std::fmt;
 
-pub use number::{Range, Rendering};
-pub use text::Pattern;
+use self::number::{Range, Rendering};
+use self::text::Pattern;
 
 /// A type as one place of a policy uses it.
 #[derive(Debug, Clone)]
