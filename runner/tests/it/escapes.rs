@@ -65,8 +65,7 @@ fn files_outside_the_policy_cannot_be_read() {
 
 fn a_capability_that_overrides_permissions_is_not_there() {
     // Even where the policy lets the file be opened, the owner's mode still holds.
-    let policy =
-        crate::bench::POLICY.replace("\"/etc/passwd\"", "\"/etc/passwd\", \"/etc/shadow\"");
+    let policy = POLICY.replace("\"/etc/passwd\"", "\"/etc/passwd\", \"/etc/shadow\"");
     let bench = Bench::with(&policy, None);
     refused(&bench, "attacker", &["read", "/etc/shadow"], "EACCES");
 }
