@@ -157,6 +157,7 @@ pub(crate) fn command() -> Command {
 }
 
 /// Whose runner it is.
+#[derive(Clone, Copy)]
 enum User {
     Own,
     Nobody,
