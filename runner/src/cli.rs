@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::audit::Audit;
 use crate::diagnostic::Report;
 use crate::harden::harden;
-use crate::host::{Host, Mode, WORKDIR};
+use crate::host::{FIRST_UID, Host, Mode, WORKDIR};
 use crate::policy::{self, Decision, Loaded, Policy, Trust};
 use crate::runner::Runner;
 use crate::serve;
@@ -71,6 +71,10 @@ struct ModeArgs {
     /// Run as an ordinary user, with the layers that need no privilege.
     #[arg(long)]
     unprivileged: bool,
+    /// As root: the first of 65 users that no account and no other runner has. Init's; then one a run.
+    #[arg(long, value_name = "UID", default_value_t = FIRST_UID,
+          value_parser = clap::value_parser!(u32).range(1_000..=4_000_000_000))]
+    first_uid: u32,
 }
 
 #[derive(Debug, Args)]
@@ -157,7 +161,7 @@ pub fn run() -> ExitCode {
 impl ModeArgs {
     fn mode(self) -> Result<Mode, Failure> {
         match (geteuid().is_root(), self.unprivileged) {
-            (true, false) => Ok(Mode::Privileged),
+            (true, false) => Ok(Mode::Privileged { first_uid: self.first_uid }),
             (false, true) => Ok(Mode::Unprivileged),
             (true, true) => Err(Failure(
                 USAGE,
@@ -175,7 +179,7 @@ impl ModeArgs {
     /// For commands that only read: whoever runs them.
     fn reading_mode(self) -> Mode {
         if geteuid().is_root() && !self.unprivileged {
-            Mode::Privileged
+            Mode::Privileged { first_uid: self.first_uid }
         } else {
             Mode::Unprivileged
         }
@@ -184,7 +188,7 @@ impl ModeArgs {
 
 fn trust(mode: Mode) -> Trust {
     match mode {
-        Mode::Privileged => Trust::root(),
+        Mode::Privileged { .. } => Trust::root(),
         Mode::Unprivileged => Trust::user(geteuid().as_raw()),
     }
 }

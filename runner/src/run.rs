@@ -137,7 +137,7 @@ impl Run<'_> {
         if self.runner.host.namespaces != Namespaces::None {
             return Ok(Workdir(WORKDIR.into(), Removal::None));
         }
-        let path = self.runner.state.join(format!("run-{}", self.execute.run));
+        let path = self.runner.new_workdir();
         std::fs::create_dir(&path)?;
         Ok(Workdir(path, Removal::AtEnd))
     }

@@ -102,6 +102,7 @@ pub(crate) struct Bench {
     pub(crate) socket: PathBuf,
     pub(crate) audit: PathBuf,
     pub(crate) process: Child,
+    pub(crate) first_uid: u32,
 }
 
 /// How a run went.
@@ -226,7 +227,8 @@ impl Bench {
                 (command, NOBODY)
             }
         };
-        command.args(["serve", "--exit-with-stdin"]);
+        let first_uid = unused_uids();
+        command.args(["serve", "--exit-with-stdin", "--first-uid", &first_uid.to_string()]);
         if uid != 0 {
             command.arg("--unprivileged");
             std::os::unix::fs::chown(&state, Some(uid), None).unwrap();
@@ -247,7 +249,7 @@ impl Bench {
         let mut process =
             command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("runner starts");
         wait_until_ready(&mut process);
-        Self { dir, socket, audit, process }
+        Self { dir, socket, audit, process, first_uid }
     }
 
     pub(crate) async fn connect(&self) -> (Sender<Request>, Receiver<Reply>) {
@@ -365,6 +367,14 @@ pub(crate) fn eventually(what: &str, condition: impl Fn() -> bool) {
         std::thread::sleep(Duration::from_millis(25));
     }
     panic!("never came true: {what}");
+}
+
+/// The first of the users of one runner: runners that run at the same time must not share them.
+pub(crate) fn unused_uids() -> u32 {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let of_this_process = 1_000_000 + (std::process::id() % 10_000) * 100_000;
+    of_this_process + NEXT.fetch_add(100, Ordering::Relaxed)
 }
 
 /// A name for a process that no other test uses.

@@ -181,11 +181,17 @@ fn privileges(status: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-fn expected(capabilities: &str) -> Vec<(String, String)> {
+/// Of the `nth` place of a bench.
+fn ids(bench: &Bench, nth: u32) -> String {
+    [(bench.first_uid + nth).to_string().as_str(); 4].join(" ")
+}
+
+fn expected(bench: &Bench, capabilities: &str) -> Vec<(String, String)> {
     let none = "0000000000000000";
+    let ids = ids(bench, 1);
     [
-        ("Uid", "62001 62001 62001 62001"),
-        ("Gid", "62001 62001 62001 62001"),
+        ("Uid", ids.as_str()),
+        ("Gid", &ids),
         ("Groups", ""),
         ("NSpid", "2"),
         ("SigBlk", none),
@@ -205,14 +211,14 @@ fn expected(capabilities: &str) -> Vec<(String, String)> {
 fn a_run_has_nothing_that_the_policy_does_not_name() {
     let bench = Bench::start();
     let run = bench.run("attacker", &["status"]);
-    assert_eq!(privileges(run.attempt()), expected("0000000000000000"));
+    assert_eq!(privileges(run.attempt()), expected(&bench, "0000000000000000"));
     assert_eq!(bench.run("attacker", &["pids"]).attempt(), "ok [1, 2]");
 }
 
 fn a_capability_of_the_policy_is_the_only_one() {
     let bench = Bench::start();
     let run = bench.run("raw", &["status"]);
-    assert_eq!(privileges(run.attempt()), expected("0000000000002000"));
+    assert_eq!(privileges(run.attempt()), expected(&bench, "0000000000002000"));
     assert_eq!(bench.run("raw", &["socket", "17"]).attempt(), "ok 3");
     assert_eq!(bench.run("net", &["socket", "17"]).attempt(), "refused EPERM");
 }
@@ -226,10 +232,10 @@ fn runs_at_the_same_time_have_different_users() {
         let sleeper = scope.spawn(|| bench.run("attacker", &["sleep", "1"]));
         crate::bench::eventually("the sleeper is audited", || bench.audit().len() == 1);
         let other = bench.run("attacker", &["status"]);
-        assert_eq!(uid(&other), "62002 62002 62002 62002");
+        assert_eq!(uid(&other), ids(&bench, 2));
         assert_eq!(sleeper.join().unwrap().exit().status, Status::Code(0));
     });
-    assert_eq!(uid(&bench.run("attacker", &["status"])), "62001 62001 62001 62001");
+    assert_eq!(uid(&bench.run("attacker", &["status"])), ids(&bench, 1));
 }
 
 fn confines(bench: &Bench) {

@@ -30,12 +30,17 @@ pub(crate) fn cases() -> Vec<Case> {
     anywhere.into_iter().chain(activated).collect()
 }
 
-fn mode_flag() -> &'static [&'static str] {
-    if nix::unistd::geteuid().is_root() { &[] } else { &["--unprivileged"] }
+/// Root: users that no other test's runner has. Everybody else: the mode of an ordinary user.
+fn mode_flags() -> Vec<String> {
+    if nix::unistd::geteuid().is_root() {
+        vec!["--first-uid".to_owned(), crate::bench::unused_uids().to_string()]
+    } else {
+        vec!["--unprivileged".to_owned()]
+    }
 }
 
 fn runner(args: &[&str]) -> Output {
-    command().args(args).args(mode_flag()).output().unwrap()
+    command().args(args).args(mode_flags()).output().unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -125,7 +130,7 @@ fn a_stale_socket_is_replaced() {
         .arg(&bench.socket)
         .arg("--audit")
         .arg(&bench.audit)
-        .args(mode_flag())
+        .args(mode_flags())
         .stdin(std::process::Stdio::piped())
         .spawn()
         .unwrap();
@@ -151,7 +156,7 @@ fn an_inherited_socket_is_served() {
         .arg(bench.dir.path().join("policy.d"))
         .arg("--audit")
         .arg(&bench.audit)
-        .args(mode_flag())
+        .args(mode_flags())
         .spawn()
         .unwrap();
     crate::bench::eventually("the activator listens", || bench.socket.exists());
@@ -186,7 +191,7 @@ fn explain_tells_the_canonical_command_line_and_refusals() {
     let policy = policy.to_str().unwrap();
     let explain = |argv: &[&str]| {
         let mut command = command();
-        command.args(["explain", "--policy", policy]).args(mode_flag()).arg("--").args(argv);
+        command.args(["explain", "--policy", policy]).args(mode_flags()).arg("--").args(argv);
         command.output().unwrap()
     };
     let allowed = explain(&["attacker", "read", "/etc/passwd"]);
