@@ -205,7 +205,7 @@ fn run_serve(args: &Serve) -> Result<(), Failure> {
     harden(mode).map_err(|e| Failure::of(OS)(&e))?;
     let Loaded { policy, warnings } = load(&args.policy, mode)?;
     if !warnings.is_empty() {
-        write!(io::stderr(), "{warnings}").ok();
+        writeln!(io::stderr(), "{warnings}").ok();
     }
     let allowed = allowed(&args.allow_uid)?;
     let group = args.socket_group.as_deref().map(group).transpose()?;
