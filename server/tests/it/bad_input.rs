@@ -179,7 +179,8 @@ fn a_config_with_three_errors_stops_the_start_with_all_three_places() {
     }
     assert!(!dir.path().join("state").exists(), "a start that fails leaves nothing");
     // `validate` says the same on stdout.
-    let said = run(&["validate", path]);
+    let mut validate = mcpfusion(&["validate", path]);
+    let said: Said = validate.env("MCP_FUSION_LISTEN", "127.0.0.1:1").output().unwrap().into();
     assert_eq!(said.code, Some(78), "{said:?}");
     for place in &places {
         assert!(said.stdout.contains(place), "no {place} in {}", said.stdout);

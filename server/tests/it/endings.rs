@@ -69,7 +69,9 @@ fn a_killed_server_forgets_no_token_that_was_acknowledged() {
         bench.kill_server();
         acknowledged.extend(told.try_iter());
         drop(told);
-        adders.into_iter().for_each(|adder| adder.join().unwrap());
+        for adder in adders {
+            adder.join().unwrap();
+        }
         bench.start_server();
         assert!(acknowledged.len() >= round * PER_ROUND);
     }

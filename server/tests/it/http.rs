@@ -53,20 +53,13 @@ pub(crate) fn send(
 ) -> TcpStream {
     let mut stream = TcpStream::connect(at).expect("the server listens");
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut text = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
-    let mut head = |name: &str, value: &str| text += &format!("{name}: {value}\r\n");
     let sent = |name: &str| headers.iter().any(|(found, _)| found.eq_ignore_ascii_case(name));
-    if !sent("Host") {
-        head("Host", at);
-    }
-    if !sent("Content-Length") {
-        head("Content-Length", &body.len().to_string());
-    }
-    for (name, value) in headers {
-        head(name, value);
-    }
-    text += "\r\n";
-    text += body;
+    let length = body.len().to_string();
+    let own = [("Connection", "close"), ("Host", at), ("Content-Length", &length)];
+    let own = own.iter().filter(|(name, _)| !sent(name));
+    let lines = own.chain(headers).map(|(name, value)| format!("{name}: {value}\r\n"));
+    let head = lines.collect::<String>();
+    let text = format!("{method} {path} HTTP/1.1\r\n{head}\r\n{body}");
     stream.write_all(text.as_bytes()).unwrap();
     stream
 }

@@ -6,7 +6,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::print_stderr,
+    clippy::string_slice,
     reason = "a test says what it saw by panicking"
 )]
 
