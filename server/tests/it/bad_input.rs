@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, CONFIG, Running, Said, directory, mcpfusion, run};
+use crate::bench::{Bench, CONFIG, Running, Said, add_token, directory, mcpfusion, run};
 use crate::http::{request, send, text};
 use crate::{Case, cases};
 
@@ -18,6 +18,7 @@ pub(crate) fn cases() -> Vec<Case> {
         a_head_that_does_not_come_is_not_waited_for_and_holds_up_nobody,
         a_head_that_is_too_long_is_refused,
         what_is_no_message_gets_its_error_and_the_next_message_its_answer,
+        a_stateless_request_that_contradicts_itself_is_refused,
         an_unknown_method_or_tool_is_a_protocol_error,
         an_oversized_body_is_refused_unread,
         a_config_with_three_errors_stops_the_start_with_all_three_places,
@@ -28,6 +29,7 @@ pub(crate) fn cases() -> Vec<Case> {
         no_auth_is_refused_beyond_loopback,
         wrong_usage_is_its_own_exit_code,
         a_state_directory_that_cannot_be_used_is_named,
+        a_state_directory_in_use_is_named,
     ]
     .into()
 }
@@ -101,6 +103,36 @@ fn what_is_no_message_gets_its_error_and_the_next_message_its_answer() {
         assert_eq!(answer.status, 400, "{shown}: {answer:?}");
         assert_eq!(answer.error().0, code, "{shown}: {answer:?}");
         assert_eq!(session.ask(1, "ping", &json!({})).result(), json!({}));
+    }
+}
+
+fn a_stateless_request_that_contradicts_itself_is_refused() {
+    let bench = Bench::without_runner();
+    let bearer = format!("Bearer {}", bench.token);
+    let meta = |revision: &str| {
+        json!({
+            "io.modelcontextprotocol/protocolVersion": revision,
+            "io.modelcontextprotocol/clientCapabilities": {},
+        })
+    };
+    let ours = "2026-07-28";
+    for (revision, method, params, code) in [
+        (ours, "tools/list", json!({}), -32602),
+        (ours, "tools/list", json!({"_meta": {}}), -32602),
+        (ours, "tools/call", json!({"_meta": meta(ours)}), -32020),
+        ("2025-11-25", "tools/list", json!({"_meta": meta(ours)}), -32020),
+        ("2099-01-01", "tools/list", json!({"_meta": meta("2099-01-01")}), -32022),
+    ] {
+        let headers = [
+            ("Authorization", bearer.as_str()),
+            ("Content-Type", "application/json"),
+            ("MCP-Protocol-Version", revision),
+            ("Mcp-Method", "tools/list"),
+        ];
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        let answer = request(&bench.at, "POST", "/mcp", &headers, &body.to_string());
+        assert_eq!((answer.status, answer.error().0), (400, code), "{body}: {answer:?}");
+        assert!(bench.client().is_let_in());
     }
 }
 
@@ -264,4 +296,13 @@ fn a_state_directory_that_cannot_be_used_is_named() {
     assert_eq!(said.code, Some(69), "{said:?}");
     assert!(said.stderr.contains(file.to_str().unwrap()), "{said:?}");
     assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
+}
+
+fn a_state_directory_in_use_is_named() {
+    let bench = Bench::without_runner();
+    let said = serve(bench.dir.path(), &[]);
+    assert_eq!(said.code, Some(69), "{said:?}");
+    assert!(said.stderr.contains("state/"), "{said:?}");
+    assert!(bench.client().is_let_in());
+    assert_eq!(add_token(&bench.state()).map(drop).map_err(|said| said.stderr), Ok(()));
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, CONFIG, backend, directory, run};
+use crate::bench::{Bench, CONFIG, Running, add_token, backend, directory, mcpfusion, run};
 use crate::http::{Client, request};
 use crate::{Case, cases};
 
@@ -15,6 +15,7 @@ pub(crate) fn cases() -> Vec<Case> {
         tools_lists_names_or_json,
         validate_judges_a_file_and_starts_nothing,
         status_and_user_list_show_the_running_server,
+        serve_takes_its_settings_from_the_environment_too,
         no_secret_is_ever_logged,
     ]
     .into()
@@ -101,6 +102,27 @@ fn status_and_user_list_show_the_running_server() {
     let said = run(&["status", "--db-dir", &bench.state()]);
     assert_eq!(said.code, Some(69), "{said:?}");
     assert!(said.stderr.contains("no server runs"), "{said:?}");
+}
+
+fn serve_takes_its_settings_from_the_environment_too() {
+    let dir = directory();
+    let config = dir.path().join("config.json");
+    fs::write(&config, CONFIG).unwrap();
+    let state = dir.path().join("state").to_str().unwrap().to_owned();
+    let mut command = mcpfusion(&["serve", "--announce", "--exit-with-stdin"]);
+    command.env("MCP_FUSION_CONFIG", dir.path().join("not-this-one.json"));
+    command.env("MCP_FUSION_CONFIGS", &config).env("MCP_FUSION_DB_DIR", &state);
+    command.env("MCP_FUSION_LISTEN", "127.0.0.1:0,127.0.0.2:0").env("MCP_FUSION_LOG", "warn");
+    let mut server = Running::start(command, dir.path().join("log"));
+    let said: Value = serde_json::from_str(&server.line()).unwrap();
+    let (token, _) = add_token(&state).unwrap();
+    for at in said["listen"].as_array().unwrap() {
+        let client = Client { at: at.as_str().unwrap(), token: &token };
+        let result = client.call("server_health", &json!({}));
+        assert_eq!(result["isError"], false, "{at}: {result}");
+    }
+    assert_eq!(said["listen"].as_array().unwrap().len(), 2);
+    assert!(!server.log().contains("INFO"), "{}", server.log());
 }
 
 fn no_secret_is_ever_logged() {
