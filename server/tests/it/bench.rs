@@ -429,21 +429,31 @@ pub(crate) fn eventually(what: &str, condition: impl Fn() -> bool) {
     panic!("never came true: {what}");
 }
 
-/// Whether a process anywhere on the host has this file of `/proc/PID` with this text in it.
-fn some_process(file: &str, is: impl Fn(&str) -> bool) -> bool {
-    fs::read_dir("/proc").unwrap().filter_map(Result::ok).any(|entry| {
+/// The processes of the host that have this file of `/proc/PID` with such a text in it.
+fn processes(file: &str, is: impl Fn(&str) -> bool) -> Vec<Pid> {
+    let entries = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let found = entries.filter(|entry| {
         fs::read_to_string(entry.path().join(file)).is_ok_and(|text| is(text.trim_end()))
-    })
+    });
+    let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse().ok();
+    found.filter_map(number).filter_map(Pid::from_raw).collect()
 }
 
 /// Whether a process of this name lives.
 pub(crate) fn lives(name: &str) -> bool {
-    some_process("comm", |found| found == name)
+    !processes("comm", |found| found == name).is_empty()
 }
 
 /// Whether a process was started with these words in its command line.
 pub(crate) fn runs_with(words: &str) -> bool {
-    some_process("cmdline", |found| found.contains(words))
+    !processes("cmdline", |found| found.contains(words)).is_empty()
+}
+
+/// Kills the one process that was started with both of these in its command line.
+pub(crate) fn kill_the_one_with(words: &str, others: &str) {
+    let found = processes("cmdline", |found| found.contains(words) && found.contains(others));
+    assert_eq!(found.len(), 1, "{words} {others}");
+    kill_process(found[0], Signal::KILL).unwrap();
 }
 
 /// A name for a process that no other test uses.

@@ -1,6 +1,7 @@
 //! `mcpfusion demo`, as whoever runs the tests, and as an ordinary user.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -11,8 +12,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::bench::{
-    Running, copy_program, directory, eventually, is_root, mcpfusion, run, runner_program,
-    runs_with,
+    Running, copy_program, directory, eventually, is_root, kill_the_one_with, mcpfusion, run,
+    runner_program, runs_with,
 };
 use crate::http::Client;
 use crate::{Case, cases};
@@ -24,6 +25,8 @@ pub(crate) fn cases() -> Vec<Case> {
         an_interrupted_demo_leaves_nothing,
         a_terminated_demo_leaves_nothing,
         a_killed_demo_leaves_no_process,
+        a_demo_without_one_of_its_programs_ends_and_names_it,
+        a_demo_takes_another_port_where_its_own_is_taken,
         a_demo_without_its_runner_says_how_to_get_it,
     ];
     let root = cases![Root: an_ordinary_users_demo_says_what_is_missing];
@@ -42,7 +45,7 @@ impl Demo {
     fn start(words: &[&str]) -> Self {
         runner_program();
         let temporary = directory();
-        let mut command = mcpfusion(&["demo", "--port", "0"]);
+        let mut command = mcpfusion(&["demo"]);
         command.args(words).env("TMPDIR", temporary.path()).env("PATH", "/usr/bin");
         let running = Running::start(command, temporary.path().join("log"));
         Self { running, temporary }
@@ -50,7 +53,7 @@ impl Demo {
 
     /// It and the line that it announces itself with.
     fn announced() -> (Self, Value) {
-        let mut demo = Self::start(&["--json"]);
+        let mut demo = Self::start(&["--json", "--port", "0"]);
         let line = demo.running.line();
         (demo, serde_json::from_str(&line).unwrap())
     }
@@ -87,7 +90,7 @@ fn a_demo_announces_itself_in_one_line_of_json_and_its_tools_work() {
 }
 
 fn a_demo_prints_commands_that_work() {
-    let mut demo = Demo::start(&[]);
+    let mut demo = Demo::start(&["--port", "0"]);
     let words = demo.running.words_up_to("Ctrl-C ends everything.");
     assert!(words.contains("claude mcp add --transport http mcpfusion http://127.0.0.1:"));
     let call = words.lines().find_map(|line| line.split_once(" call ")).expect("a call").1;
@@ -120,6 +123,26 @@ fn a_killed_demo_leaves_no_process() {
     assert!(demo.lives());
     demo.running.kill();
     eventually("no process is left", || !demo.lives());
+}
+
+fn a_demo_without_one_of_its_programs_ends_and_names_it() {
+    for (flag, name) in [("--policy", "the runner ended"), ("--config", "the server ended")] {
+        let (mut demo, _) = Demo::announced();
+        kill_the_one_with(demo.temporary.path().to_str().unwrap(), flag);
+        assert_eq!(demo.running.wait(), Some(69));
+        assert!(demo.running.log().contains(name), "{}", demo.running.log());
+        assert!(!demo.lives() && !demo.is_there());
+    }
+}
+
+fn a_demo_takes_another_port_where_its_own_is_taken() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let mut demo = Demo::start(&["--json", "--port", &port]);
+    let said: Value = serde_json::from_str(&demo.running.line()).unwrap();
+    let at = authority(said["url"].as_str().unwrap());
+    assert_ne!(at, format!("127.0.0.1:{port}"));
+    assert!(Client { at, token: said["token"].as_str().unwrap() }.is_let_in());
 }
 
 fn a_demo_without_its_runner_says_how_to_get_it() {
