@@ -12,9 +12,10 @@ use proto::{Execute, List, RunId, StdinMode, Text};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::audit::Audit;
+use crate::diagnostic::Report;
 use crate::harden::harden;
 use crate::host::{Host, Mode, WORKDIR};
-use crate::policy::{self, Decision, Loaded, Trust};
+use crate::policy::{self, Decision, Loaded, Policy, Trust};
 use crate::runner::Runner;
 use crate::serve;
 use crate::spawn::spawner::Spawner;
@@ -277,8 +278,15 @@ fn reload(runner: &Runner, dir: &Path, mode: Mode) -> Result<(), Failure> {
 
 fn check(dir: &Path, mode: ModeArgs) -> Result<(), Failure> {
     let Loaded { policy, warnings } = load(dir, mode.reading_mode())?;
-    let rules = policy.commands().count();
-    print(format_args!("{warnings}{}: {rules} commands, no errors", dir.display()))
+    print_policy(dir, &policy, &warnings)
+}
+
+fn print_policy(dir: &Path, policy: &Policy, warnings: &Report) -> Result<(), Failure> {
+    if !warnings.is_empty() {
+        print(format_args!("{warnings}\n"))?;
+    }
+    let commands = policy.commands().count();
+    print(format_args!("{}: {commands} commands, no errors", dir.display()))
 }
 
 fn explain(args: &Explain) -> Result<(), Failure> {
@@ -319,8 +327,7 @@ fn doctor(dir: &Path, mode: ModeArgs) -> Result<(), Failure> {
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     print(format_args!("Linux {}, every layer was tried\n{host}", kernel.trim()))?;
     let Loaded { policy, warnings } = load(dir, mode)?;
-    let rules = policy.commands().count();
-    print(format_args!("{warnings}policy {}: {rules} commands, no errors", dir.display()))?;
+    print_policy(dir, &policy, &warnings)?;
     host.satisfies(&policy).map_err(|e| Failure::of(OS)(&e))
 }
 
