@@ -171,15 +171,14 @@ impl Host {
         let (replies, _output) = mpsc::channel(1);
         let (_keep_listening, mut requests) = mpsc::channel(1);
         let never = CancellationToken::new();
-        let exit =
-            supervise(running, &plan.limits, plan.limits.wall, &replies, &mut requests, &never)
-                .await
-                .map_err(|e| {
-                    HostError::Sandbox(LaunchError {
-                        step: "supervise".to_owned(),
-                        reason: e.to_string(),
-                    })
-                })?;
+        let exit = supervise(running, &plan.limits, &replies, &mut requests, &never)
+            .await
+            .map_err(|e| {
+                HostError::Sandbox(LaunchError {
+                    step: "supervise".to_owned(),
+                    reason: e.to_string(),
+                })
+            })?;
         match exit {
             Exit { status: Status::Code(0), ended: Ended::Itself, .. } => Ok(()),
             other => Err(HostError::Trial(Box::new(other))),

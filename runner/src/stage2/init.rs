@@ -38,14 +38,12 @@ pub(super) fn main(spec: &Spec, program: &OwnedFd, status: Status, uid: Uid, gid
                 end_everything(spec.namespaces);
                 return status.forward(&line);
             }
-            status.started();
-            let ended = match shed(spec) {
-                Ok(()) => supervise(child),
-                Err(error) => {
-                    end_everything(spec.namespaces);
-                    return status.fail(&error);
-                }
-            };
+            // A runner that does not hear of the start will not watch over the run.
+            if let Err(error) = status.started().and_then(|()| shed(spec)) {
+                end_everything(spec.namespaces);
+                return status.fail(&error);
+            }
+            let ended = supervise(child);
             end_everything(spec.namespaces);
             status.ended(ended)
         }

@@ -66,17 +66,6 @@ allow = ["tcp", "127.0.0.1:80"]
 [[command.net.example]]
 deny = ["-x"]
 
-[command.ports]
-about = "The same with one port"
-path = "{ATTACKER}"
-profile = "base"
-network = { connect_tcp = [443] }
-positional = { name = "words", min = 0, max = 8, match = { type = "text", max_len = 4096 } }
-[[command.ports.example]]
-allow = ["tcp", "127.0.0.1:443"]
-[[command.ports.example]]
-deny = ["-x"]
-
 [command.raw]
 about = "The same with a capability"
 path = "{ATTACKER}"
@@ -87,6 +76,23 @@ positional = { name = "words", min = 0, max = 8, match = { type = "text", max_le
 [[command.raw.example]]
 allow = ["status"]
 [[command.raw.example]]
+deny = ["-x"]
+"#;
+
+/// A command with one TCP port, which Landlock can hold from ABI 4 on; goes behind [`POLICY`].
+pub(crate) const PORTS: &str = r#"
+[require]
+landlock_abi = 4
+
+[command.ports]
+about = "The same with one port"
+path = "{ATTACKER}"
+profile = "base"
+network = { connect_tcp = [443] }
+positional = { name = "words", min = 0, max = 8, match = { type = "text", max_len = 4096 } }
+[[command.ports.example]]
+allow = ["tcp", "127.0.0.1:443"]
+[[command.ports.example]]
 deny = ["-x"]
 "#;
 
