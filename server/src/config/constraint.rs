@@ -147,7 +147,7 @@ fn one_of(cx: &mut Reader<'_>, value: &Ast<'_>, name: &str, kind: &ParamKind) ->
     let mut out = Vec::with_capacity(items.len());
     let mut seen = BTreeSet::new();
     for item in items {
-        let Some(found) = cx.json(item, name) else { continue };
+        let Some(found) = cx.json(item, name, Unset::Warn) else { continue };
         match coerce(kind, found) {
             Ok(found) if !seen.insert(found.to_string()) => {
                 cx.warning(span(item), format!("{name} has a value twice"), "remove one");

@@ -60,7 +60,7 @@ pub(super) struct Fields<'a> {
 /// How bad an unset variable is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unset {
-    /// The value is of no use without it: credentials, URLs.
+    /// The value is of no use without it: credentials, URLs, what a call sends unseen.
     Refuse,
     /// The reference stays as it was written.
     Warn,
@@ -251,22 +251,25 @@ impl Reader<'_> {
     }
 
     /// Reads any JSON; strings in it are expanded, keys are not.
-    pub(super) fn json(&mut self, value: &Ast<'_>, what: &str) -> Option<Value> {
+    pub(super) fn json(&mut self, value: &Ast<'_>, what: &str, unset: Unset) -> Option<Value> {
         Some(match value {
-            Ast::StringLit(_) => Value::String(self.text(value, what, Unset::Warn)?.value),
+            Ast::StringLit(_) => Value::String(self.text(value, what, unset)?.value),
             Ast::NumberLit(_) => Value::Number(self.number(value, what)?),
             Ast::BooleanLit(literal) => Value::Bool(literal.value),
             Ast::NullKeyword(_) => Value::Null,
             Ast::Array(array) => {
-                let items = array.elements.iter().map(|item| self.json(item, what));
-                Value::Array(items.collect::<Option<_>>()?)
+                let items = array.elements.iter().map(|item| self.json(item, what, unset));
+                // Each is read, also after one that is wrong: all problems are told at once.
+                let items: Vec<_> = items.collect();
+                Value::Array(items.into_iter().collect::<Option<_>>()?)
             }
             Ast::Object(_) => {
-                let mut map = Map::new();
-                for entry in self.map(value, what)? {
-                    map.insert(entry.key.to_owned(), self.json(entry.value, what)?);
-                }
-                Value::Object(map)
+                let entries = self.map(value, what)?.into_iter();
+                let members = entries.map(|entry| {
+                    Some((entry.key.to_owned(), self.json(entry.value, what, unset)?))
+                });
+                let members: Vec<_> = members.collect();
+                Value::Object(members.into_iter().collect::<Option<Map<_, _>>>()?)
             }
         })
     }

@@ -185,6 +185,30 @@ fn a_credential_that_is_not_there_is_named() {
 }
 
 #[test]
+fn a_static_value_that_is_not_there_is_named_and_a_default_is_only_warned_of() {
+    let key = |kind: &str, value: &str| {
+        format!(
+            r#"{{"name": "note", "type": "{kind}", "location": "body", "static": true, "default": {value}}}"#
+        )
+    };
+    let unset = |name: &str| {
+        format!("`default` of a parameter needs the environment variable {name}, which is not set")
+    };
+    is_error(&note(&key("string", r#""${NO}""#)), r#""${NO}""#, &unset("NO"));
+    is_error(&note(&key("string", r#""Key ${EMPTY}""#)), r#""Key ${EMPTY}""#, &unset("EMPTY"));
+    is_error(&note(&key("integer", r#""${NO}""#)), r#""${NO}""#, &unset("NO"));
+    let deep = said(&note(&key("object", r#"{"a": ["${NO}", "${HOST}"], "b": "${EMPTY}"}"#)));
+    let error = |at: &str, name| (Severity::Error, at.to_owned(), unset(name));
+    assert_eq!(deep, [error(r#""${NO}""#, "NO"), error(r#""${EMPTY}""#, "EMPTY")]);
+    for whole in ["${TOKEN}", "${NO:s3cr3t-value}"] {
+        let fixed = endpoint(&note(&key("string", &format!("\"{whole}\"")))).params.remove(3);
+        assert_eq!(fixed.param.presence, Presence::Fixed(json!("s3cr3t-value")));
+    }
+    let shown = note(&key("string", r#""${NO}""#)).replace(r#""static": true, "#, "");
+    is_warning(&shown, r#""${NO}""#, &unset("NO"));
+}
+
+#[test]
 fn a_variable_is_expanded_in_values_and_only_warned_of_in_words() {
     let text = changed(API, "https://shop.test/v1/", "https://${HOST}:${PORT:8443}/");
     assert_eq!(endpoint(&text).base.as_str(), "https://env.test:8443/");
