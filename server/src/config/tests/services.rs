@@ -149,6 +149,20 @@ fn a_bearer_token_comes_from_the_file_or_the_environment() {
 }
 
 #[test]
+fn debug_output_has_no_key_that_the_config_puts_in_a_url_or_a_static_value() {
+    let fixed = r#"{"name": "note", "type": "string", "location": "body", "static": true, "default": "${TOKEN}"}"#;
+    for text in [
+        note(fixed),
+        changed(API, "?v=2", "?key=${TOKEN}"),
+        changed(API, "/orders?", "/${TOKEN}?"),
+        changed(API, "shop.test/v1/", "shop.test/${TOKEN}/"),
+    ] {
+        let debug = format!("{:?}", tool(&text));
+        assert!(debug.contains("shop.test") && !debug.contains("s3cr3t"), "{debug}");
+    }
+}
+
+#[test]
 fn a_credential_that_is_not_there_is_named() {
     let needs =
         |value: &str| format!("{value} needs the environment variable NO, which is not set");
