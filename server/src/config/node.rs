@@ -11,6 +11,7 @@ use super::diagnostic::{Diagnostic, Report, Severity};
 use super::expand;
 use super::last_wins::LastWins;
 use super::source::{Source, Span};
+use crate::model::nearest::nearest;
 
 /// A value with its place.
 #[derive(Debug, Clone)]
@@ -345,13 +346,8 @@ pub(super) fn opening(value: &Ast<'_>) -> Span {
 
 /// `did you mean ...?`, if one of the known words is near.
 pub(super) fn did_you_mean(word: &str, known: &[&str]) -> String {
-    let word = word.to_ascii_lowercase();
-    let nearest = known
-        .iter()
-        .map(|known| (strsim::jaro_winkler(&word, &known.to_ascii_lowercase()), known))
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .filter(|(nearness, _)| *nearness > 0.8);
-    nearest.map(|(_, known)| format!("did you mean `{known}`?")).unwrap_or_default()
+    let nearest = nearest(word, known.iter().copied());
+    nearest.map(|known| format!("did you mean `{known}`?")).unwrap_or_default()
 }
 
 /// Whether a value means the same as its key not being there.

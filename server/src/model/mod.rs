@@ -5,6 +5,7 @@ pub mod command;
 pub mod description;
 pub mod endpoint;
 pub mod name;
+pub mod nearest;
 pub mod outcome;
 pub mod param;
 pub mod plain;
