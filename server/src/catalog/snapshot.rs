@@ -9,13 +9,11 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::schema;
+use crate::limits;
 use crate::model::name::ToolName;
 use crate::model::nearest::nearest;
 use crate::model::param::Presence;
 use crate::model::tool::{Action, Tool};
-
-/// Most memory that one compiled `pattern` may take, bytes.
-const PATTERN_BYTES: usize = 1 << 20;
 
 /// A tool, ready to be called.
 #[derive(Debug)]
@@ -123,7 +121,7 @@ fn compile(tool: Tool) -> Result<Entry, CatalogError> {
     let validator = jsonschema::options()
         .with_draft(Draft::Draft202012)
         .should_validate_formats(true)
-        .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES))
+        .with_pattern_options(PatternOptions::regex().size_limit(limits::PATTERN))
         .build(&input_schema)
         .map_err(|e| CatalogError::Schema {
             tool: tool.name.clone(),

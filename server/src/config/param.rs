@@ -3,7 +3,7 @@
 use jsonc_parser::ast::Value as Ast;
 use serde_json::Value;
 
-use super::constraint::{self, coerce, word};
+use super::constraint::{self, coerce};
 use super::node::{Fields, Keys, Reader, Spanned, Unset, did_you_mean, opening, span};
 use super::source::Span;
 use crate::limits;
@@ -227,7 +227,7 @@ fn own_value(
 ) -> Option<Value> {
     let wrote_text = raw.is_string();
     let Ok(value) = coerce(kind, raw) else {
-        cx.error(at, format!("{name} is not of type {}", word(kind)), "");
+        cx.error(at, format!("{name} is not of type {}", kind.as_str()), "");
         return None;
     };
     if *kind == ParamKind::String && !wrote_text {

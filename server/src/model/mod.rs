@@ -1,6 +1,7 @@
 //! Plain types that the whole server shares. No I/O, no tokio, no axum.
 
 pub mod caller;
+pub mod causes;
 pub mod command;
 pub mod description;
 pub mod endpoint;

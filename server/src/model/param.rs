@@ -49,6 +49,20 @@ pub enum ParamKind {
     String,
 }
 
+impl ParamKind {
+    /// The type's name in JSON Schema and in a config.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Array(_) => "array",
+            Self::Boolean => "boolean",
+            Self::Integer => "integer",
+            Self::Number => "number",
+            Self::Object => "object",
+            Self::String => "string",
+        }
+    }
+}
+
 /// The items of an array.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ItemKind {

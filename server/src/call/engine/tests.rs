@@ -26,7 +26,7 @@ fn engine(tools: Vec<Tool>) -> Engine {
 }
 
 fn caller() -> Caller {
-    Caller { user: UserId::LOCAL, token: None }
+    Caller::LOCAL
 }
 
 async fn upstream_tool(name: &str, app: Router) -> Tool {
