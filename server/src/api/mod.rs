@@ -23,4 +23,4 @@ pub async fn call(client: &client::Client, endpoint: &Endpoint, args: &ValidArgs
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
