@@ -12,6 +12,7 @@ use proto::{Execute, List, RunId, StdinMode, Text};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::audit::Audit;
+use crate::diagnostic::Report;
 use crate::harden::harden;
 use crate::host::{Host, Mode, WORKDIR};
 use crate::policy::{self, Decision, Loaded, Trust};
@@ -205,7 +206,7 @@ fn run_serve(args: &Serve) -> Result<(), Failure> {
     harden(mode).map_err(|e| Failure::of(OS)(&e))?;
     let Loaded { policy, warnings } = load(&args.policy, mode)?;
     if !warnings.is_empty() {
-        write!(io::stderr(), "{warnings}").ok();
+        writeln!(io::stderr(), "{warnings}").ok();
     }
     let allowed = allowed(&args.allow_uid)?;
     let group = args.socket_group.as_deref().map(group).transpose()?;
@@ -278,7 +279,7 @@ fn reload(runner: &Runner, dir: &Path, mode: Mode) -> Result<(), Failure> {
 fn check(dir: &Path, mode: ModeArgs) -> Result<(), Failure> {
     let Loaded { policy, warnings } = load(dir, mode.reading_mode())?;
     let rules = policy.commands().count();
-    print(format_args!("{warnings}{}: {rules} commands, no errors", dir.display()))
+    print(format_args!("{}{}: {rules} commands, no errors", above(&warnings), dir.display()))
 }
 
 fn explain(args: &Explain) -> Result<(), Failure> {
@@ -320,8 +321,17 @@ fn doctor(dir: &Path, mode: ModeArgs) -> Result<(), Failure> {
     print(format_args!("Linux {}, every layer was tried\n{host}", kernel.trim()))?;
     let Loaded { policy, warnings } = load(dir, mode)?;
     let rules = policy.commands().count();
-    print(format_args!("{warnings}policy {}: {rules} commands, no errors", dir.display()))?;
+    print(format_args!(
+        "{}policy {}: {rules} commands, no errors",
+        above(&warnings),
+        dir.display()
+    ))?;
     host.satisfies(&policy).map_err(|e| Failure::of(OS)(&e))
+}
+
+/// What a policy is warned of, set off from the line that follows.
+fn above(warnings: &Report) -> String {
+    if warnings.is_empty() { String::new() } else { format!("{warnings}\n\n") }
 }
 
 fn allowed(names: &[String]) -> Result<Vec<Uid>, Failure> {

@@ -1,10 +1,10 @@
 // The official TypeScript SDK against a running `mcpfusion demo`.
 //
-//   node typescript_sdk.mjs URL TOKEN PACKAGES
+//   NODE_MODULES=DIR node typescript_sdk.mjs URL TOKEN
 //
-// PACKAGES is the directory whose node_modules has `@modelcontextprotocol/sdk` (version 1, the
-// session wire) and `@modelcontextprotocol/client` (version 2, both wires). The last line is
-// `N passed, M failed`; the exit status is 1 if anything failed, or nothing ran.
+// DIR is a node_modules with `@modelcontextprotocol/sdk` (version 1, the session wire) and
+// `@modelcontextprotocol/client` (version 2, both wires). The last line is `N passed, M failed`; the
+// exit status is 1 if anything failed, or nothing ran.
 
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -17,8 +17,8 @@ const INVALID_PARAMS = -32602;
 const DEADLINE = 60_000; // milliseconds for one wire
 const WANTED = ['command_os_release', 'command_list_docs', 'command_id', 'server_health'];
 
-const [url, token, packages] = process.argv.slice(2);
-const modules = path.join(path.resolve(packages), 'node_modules');
+const [url, token] = process.argv.slice(2);
+const modules = path.resolve(process.env.NODE_MODULES);
 const load = async (name) =>
   import(pathToFileURL(createRequire(path.join(modules, 'x.js')).resolve(name)));
 const version = (name) => JSON.parse(readFileSync(path.join(modules, name, 'package.json'))).version;
