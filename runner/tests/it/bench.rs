@@ -168,12 +168,22 @@ impl Bench {
     }
 
     pub(crate) fn with(policy: &str, user: Option<u32>) -> Self {
+        Self::started(policy, user, None)
+    }
+
+    /// With a log of one's own choice.
+    pub(crate) fn with_audit(policy: &str, audit: &Path) -> Self {
+        Self::started(policy, None, Some(audit))
+    }
+
+    fn started(policy: &str, user: Option<u32>, audit: Option<&Path>) -> Self {
         let dir = tempfile::Builder::new().prefix("runner-it-").tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let policy = write_policy(dir.path(), policy);
         let state = dir.path().join("state");
         fs::create_dir(&state).unwrap();
-        let (socket, audit) = (state.join("runner.sock"), state.join("audit.jsonl"));
+        let socket = state.join("runner.sock");
+        let audit = audit.map_or_else(|| state.join("audit.jsonl"), Path::to_owned);
         let own = nix::unistd::geteuid();
         let mut command = command();
         command.args(["serve", "--exit-with-stdin"]);

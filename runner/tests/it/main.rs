@@ -17,6 +17,7 @@ mod escapes;
 mod peers;
 mod runs;
 mod startup;
+mod steps;
 
 use std::process::ExitCode;
 
@@ -36,6 +37,8 @@ pub(crate) enum Needs {
     Root,
     /// Root, and a kernel whose Landlock holds TCP ports.
     RootAndPorts,
+    /// A program that passes sockets as systemd does.
+    SocketActivation,
     /// Nothing: it runs in the mode of whoever runs it.
     Nothing,
 }
@@ -63,10 +66,14 @@ fn main() -> ExitCode {
         .chain(escapes::cases())
         .chain(peers::cases())
         .chain(startup::cases())
+        .chain(steps::cases())
     {
         let (ignored, kind) = match case.needs {
             Needs::Nothing => (false, ""),
             Needs::Root => (!is_root, "needs: root"),
+            Needs::SocketActivation => {
+                (!steps::has(startup::ACTIVATOR), "needs: systemd-socket-activate")
+            }
             Needs::RootAndPorts => (!(is_root && holds_ports), "needs: root, Landlock ABI 4"),
         };
         let kind = if ignored { kind } else { "" };

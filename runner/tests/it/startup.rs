@@ -7,8 +7,12 @@ use std::process::Output;
 use crate::bench::{Bench, POLICY, command, write_policy};
 use crate::{Case, cases};
 
+/// Passes a socket as systemd does; part of systemd.
+pub(crate) const ACTIVATOR: &str = "systemd-socket-activate";
+
 pub(crate) fn cases() -> Vec<Case> {
-    cases![Nothing:
+    let activated = cases![SocketActivation: an_inherited_socket_is_served];
+    let anywhere = cases![Nothing:
         a_policy_with_errors_stops_the_start_with_all_of_them,
         a_policy_that_others_can_write_is_not_read,
         an_empty_policy_directory_is_an_error,
@@ -23,8 +27,8 @@ pub(crate) fn cases() -> Vec<Case> {
         a_bad_reload_keeps_the_old_policy,
         a_good_reload_is_taken,
         the_shipped_policy_is_good,
-    ]
-    .into()
+    ];
+    anywhere.into_iter().chain(activated).collect()
 }
 
 fn mode_flag() -> &'static [&'static str] {
@@ -133,6 +137,30 @@ fn a_stale_socket_is_replaced() {
     // Its stdin ends, and so does it.
     drop(again.stdin.take());
     assert!(again.wait().unwrap().success());
+}
+
+fn an_inherited_socket_is_served() {
+    let mut bench = Bench::start();
+    bench.process.kill().unwrap();
+    bench.process.wait().unwrap();
+    fs::remove_file(&bench.socket).unwrap();
+    let mut activator = std::process::Command::new(ACTIVATOR)
+        .args(["--seqpacket", "--listen"])
+        .arg(&bench.socket)
+        .arg(crate::bench::RUNNER)
+        .args(["serve", "--socket", "/nonexistent/unused", "--policy"])
+        .arg(bench.dir.path().join("policy.d"))
+        .arg("--audit")
+        .arg(&bench.audit)
+        .args(mode_flag())
+        .spawn()
+        .unwrap();
+    crate::bench::eventually("the activator listens", || bench.socket.exists());
+    assert_eq!(bench.run("attacker", &["exit", "7"]).exit().status, proto::Status::Code(7));
+    // It has become the runner.
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(activator.id()).unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+    assert!(activator.wait().unwrap().success());
 }
 
 fn wrong_usage_is_its_own_exit_code() {
