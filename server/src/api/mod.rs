@@ -5,6 +5,7 @@ pub mod client;
 pub mod redact;
 pub mod request;
 pub mod response;
+pub mod tls;
 
 use crate::call::args::ValidArgs;
 use crate::model::endpoint::Endpoint;
