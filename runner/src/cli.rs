@@ -15,7 +15,7 @@ use crate::audit::Audit;
 use crate::diagnostic::Report;
 use crate::harden::harden;
 use crate::host::{Host, Mode, WORKDIR};
-use crate::policy::{self, Decision, Loaded, Trust};
+use crate::policy::{self, Decision, Loaded, Policy, Trust};
 use crate::runner::Runner;
 use crate::serve;
 use crate::spawn::spawner::Spawner;
@@ -278,8 +278,15 @@ fn reload(runner: &Runner, dir: &Path, mode: Mode) -> Result<(), Failure> {
 
 fn check(dir: &Path, mode: ModeArgs) -> Result<(), Failure> {
     let Loaded { policy, warnings } = load(dir, mode.reading_mode())?;
-    let rules = policy.commands().count();
-    print(format_args!("{}{}: {rules} commands, no errors", above(&warnings), dir.display()))
+    print_policy(dir, &policy, &warnings)
+}
+
+fn print_policy(dir: &Path, policy: &Policy, warnings: &Report) -> Result<(), Failure> {
+    if !warnings.is_empty() {
+        print(format_args!("{warnings}\n"))?;
+    }
+    let commands = policy.commands().count();
+    print(format_args!("{}: {commands} commands, no errors", dir.display()))
 }
 
 fn explain(args: &Explain) -> Result<(), Failure> {
@@ -320,18 +327,8 @@ fn doctor(dir: &Path, mode: ModeArgs) -> Result<(), Failure> {
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     print(format_args!("Linux {}, every layer was tried\n{host}", kernel.trim()))?;
     let Loaded { policy, warnings } = load(dir, mode)?;
-    let rules = policy.commands().count();
-    print(format_args!(
-        "{}policy {}: {rules} commands, no errors",
-        above(&warnings),
-        dir.display()
-    ))?;
+    print_policy(dir, &policy, &warnings)?;
     host.satisfies(&policy).map_err(|e| Failure::of(OS)(&e))
-}
-
-/// What a policy is warned of, set off from the line that follows.
-fn above(warnings: &Report) -> String {
-    if warnings.is_empty() { String::new() } else { format!("{warnings}\n\n") }
 }
 
 fn allowed(names: &[String]) -> Result<Vec<Uid>, Failure> {

@@ -156,27 +156,55 @@ pub(crate) fn command() -> Command {
     Command::new(RUNNER)
 }
 
+/// Whose runner it is.
+#[derive(Clone, Copy)]
+enum User {
+    Own,
+    Nobody,
+    NobodyWithoutNamespaces,
+}
+
+/// Takes the right to make namespaces away from a user namespace, and capabilities from itself.
+const NO_NAMESPACES: &str = "echo 0 > /proc/sys/user/max_user_namespaces && \
+                             exec setpriv --inh-caps=-all --ambient-caps=-all \"$@\"";
+
+fn as_nobody(mut command: Command) -> Command {
+    command.uid(NOBODY).gid(NOBODY);
+    command
+}
+
+fn copied(file: &Path, copy: &Path) -> PathBuf {
+    fs::copy(file, copy).unwrap();
+    copy.to_owned()
+}
+
 impl Bench {
     /// In the mode of whoever runs the tests.
     pub(crate) fn start() -> Self {
-        Self::with(POLICY, None)
+        Self::with(POLICY)
     }
 
     /// Root only: a runner of an ordinary user.
     pub(crate) fn start_unprivileged() -> Self {
-        Self::with(POLICY, Some(NOBODY))
+        Self::started(POLICY, User::Nobody, None)
     }
 
-    pub(crate) fn with(policy: &str, user: Option<u32>) -> Self {
-        Self::started(policy, user, None)
+    /// Root only: the same on a host that gives no user namespaces.
+    pub(crate) fn start_without_namespaces() -> Self {
+        Self::started(POLICY, User::NobodyWithoutNamespaces, None)
+    }
+
+    /// In the mode of whoever runs the tests, with a policy of one's own.
+    pub(crate) fn with(policy: &str) -> Self {
+        Self::started(policy, User::Own, None)
     }
 
     /// With a log of one's own choice.
     pub(crate) fn with_audit(policy: &str, audit: &Path) -> Self {
-        Self::started(policy, None, Some(audit))
+        Self::started(policy, User::Own, Some(audit))
     }
 
-    fn started(policy: &str, user: Option<u32>, audit: Option<&Path>) -> Self {
+    fn started(policy: &str, user: User, audit: Option<&Path>) -> Self {
         let dir = tempfile::Builder::new().prefix("runner-it-").tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let policy = write_policy(dir.path(), policy);
@@ -185,19 +213,23 @@ impl Bench {
         let socket = state.join("runner.sock");
         let audit = audit.map_or_else(|| state.join("audit.jsonl"), Path::to_owned);
         let own = nix::unistd::geteuid();
-        let mut command = command();
+        let runner = Path::new(RUNNER);
+        // A build directory may be out of another user's reach; a copy is not.
+        let copy = dir.path().join("mcpfusion-runner");
+        let (mut command, uid) = match user {
+            User::Own => (Command::new(runner), own.as_raw()),
+            User::Nobody => (as_nobody(Command::new(copied(runner, &copy))), NOBODY),
+            User::NobodyWithoutNamespaces => {
+                let mut command = as_nobody(Command::new("unshare"));
+                command.args(["--user", "--map-current-user", "--keep-caps", "sh", "-c"]);
+                command.arg(NO_NAMESPACES).arg("sh").arg(copied(runner, &copy));
+                (command, NOBODY)
+            }
+        };
         command.args(["serve", "--exit-with-stdin"]);
-        if let Some(uid) = user {
-            std::os::unix::fs::chown(&state, Some(uid), Some(uid)).unwrap();
-            // A build directory may be out of another user's reach; a copy is not.
-            let copy = dir.path().join("mcpfusion-runner");
-            fs::copy(RUNNER, &copy).unwrap();
-            let mut for_user = Command::new(copy);
-            for_user.args(["serve", "--exit-with-stdin"]).uid(uid).gid(uid);
-            command = for_user;
-        }
-        if user.is_some() || !own.is_root() {
+        if uid != 0 {
             command.arg("--unprivileged");
+            std::os::unix::fs::chown(&state, Some(uid), None).unwrap();
         }
         command
             .arg("--policy")
@@ -211,7 +243,7 @@ impl Bench {
             .arg("--allow-uid")
             .arg(own.to_string())
             .arg("--allow-uid")
-            .arg(user.unwrap_or(own.as_raw()).to_string());
+            .arg(uid.to_string());
         let mut process =
             command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("runner starts");
         wait_until_ready(&mut process);

@@ -45,7 +45,7 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 fn with_ports() -> Bench {
-    Bench::with(&format!("{POLICY}{PORTS}"), None)
+    Bench::with(&format!("{POLICY}{PORTS}"))
 }
 
 fn refused(bench: &Bench, command: &str, args: &[&str], with: &str) {
@@ -66,7 +66,7 @@ fn files_outside_the_policy_cannot_be_read() {
 fn a_capability_that_overrides_permissions_is_not_there() {
     // Even where the policy lets the file be opened, the owner's mode still holds.
     let policy = POLICY.replace("\"/etc/passwd\"", "\"/etc/passwd\", \"/etc/shadow\"");
-    let bench = Bench::with(&policy, None);
+    let bench = Bench::with(&policy);
     refused(&bench, "attacker", &["read", "/etc/shadow"], "EACCES");
 }
 

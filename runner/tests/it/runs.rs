@@ -25,6 +25,7 @@ pub(crate) fn cases() -> Vec<Case> {
         a_capability_of_the_policy_is_the_only_one,
         runs_at_the_same_time_have_different_users,
         an_unprivileged_runner_confines_too,
+        a_runner_without_namespaces_confines_too,
     ];
     anywhere.into_iter().chain(root).collect()
 }
@@ -231,14 +232,37 @@ fn runs_at_the_same_time_have_different_users() {
     assert_eq!(uid(&bench.run("attacker", &["status"])), "62001 62001 62001 62001");
 }
 
-fn an_unprivileged_runner_confines_too() {
-    let bench = Bench::start_unprivileged();
+fn confines(bench: &Bench) {
     let status = bench.run("attacker", &["status"]);
     let lines = privileges(status.attempt());
     for (name, value) in [("NoNewPrivs", "1"), ("Seccomp", "2"), ("CapEff", "0000000000000000")] {
         assert!(lines.contains(&(name.to_owned(), value.to_owned())), "{lines:?}");
     }
-    assert_eq!(bench.run("attacker", &["read", "/etc/hostname"]).attempt(), "refused EACCES");
-    assert_eq!(bench.run("attacker", &["memfd"]).attempt(), "refused ENOSYS");
+    for (attempt, with) in [
+        (&["read", "/etc/hostname"][..], "EACCES"),
+        (&["write", "/var/tmp/x"], "EACCES"),
+        (&["exec", "/bin/sh"], "EACCES"),
+        (&["memfd"], "ENOSYS"),
+        (&["unshare"], "ENOSYS"),
+        (&["ptrace"], "ENOSYS"),
+        (&["socket", "2"], "EPERM"),
+        (&["big-file"], "EFBIG"),
+    ] {
+        assert_eq!(bench.run("attacker", attempt).attempt(), format!("refused {with}"));
+    }
     assert_eq!(bench.run("attacker", &["fds"]).attempt(), "ok 0,1,2");
+}
+
+fn an_unprivileged_runner_confines_too() {
+    confines(&Bench::start_unprivileged());
+}
+
+fn a_runner_without_namespaces_confines_too() {
+    let bench = Bench::start_without_namespaces();
+    confines(&bench);
+    // Its work directory is a real one, and goes with the run.
+    let cwd = bench.run("attacker", &["cwd"]).attempt().to_owned();
+    let (_, path) = cwd.split_once(' ').unwrap();
+    assert!(path.contains("/run-"), "{cwd}");
+    assert!(!std::path::Path::new(path).exists());
 }

@@ -72,7 +72,7 @@ fn a_program_of_another_owner_does_not_run() {
 
 fn a_missing_working_directory_stops_the_run() {
     let policy = POLICY.replace("aliases = [\"evil\"]", "cwd = \"/proc/none\"");
-    let bench = Bench::with(&policy, None);
+    let bench = Bench::with(&policy);
     let run = bench.run("attacker", &["exit", "0"]);
     assert_eq!(failed_step(&bench, &run), "directory");
 }
