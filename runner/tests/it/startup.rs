@@ -21,6 +21,7 @@ pub(crate) fn cases() -> Vec<Case> {
         a_stale_socket_is_replaced,
         wrong_usage_is_its_own_exit_code,
         check_reports_a_good_policy,
+        a_warning_ends_before_the_verdict_begins,
         explain_tells_the_canonical_command_line_and_refusals,
         doctor_tries_the_layers,
         a_bad_reload_keeps_the_old_policy,
@@ -175,6 +176,19 @@ fn wrong_usage_is_its_own_exit_code() {
     let output = command().args(wrong_mode).output().unwrap();
     assert_eq!(output.status.code(), Some(64));
     assert!(text(&output.stderr).contains("--unprivileged"));
+}
+
+fn a_warning_ends_before_the_verdict_begins() {
+    let dir = tempfile::tempdir().unwrap();
+    let missing = "\n[command.gone]\nabout = \"Gone\"\npath = \"/usr/bin/no-such-program\"\nprofile = \"base\"\n";
+    let policy = write_policy(dir.path(), &format!("{POLICY}{missing}"));
+    let output = runner(&["check", policy.to_str().unwrap()]);
+    let said = text(&output.stdout);
+    assert!(output.status.success(), "{said}{}", text(&output.stderr));
+    let mut lines = said.lines();
+    assert!(lines.next().unwrap().starts_with("warning: "), "{said}");
+    let verdict = lines.next_back().unwrap();
+    assert!(verdict.starts_with(policy.to_str().unwrap()), "{said}");
 }
 
 fn check_reports_a_good_policy() {
