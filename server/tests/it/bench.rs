@@ -326,7 +326,9 @@ impl Bench {
         fs::create_dir(&runs).unwrap();
         let mut command = Command::new(runner_program());
         command.env_clear().args(["serve", "--exit-with-stdin"]);
-        if !is_root() {
+        if is_root() {
+            command.args(["--first-uid", &unused_uids().to_string()]);
+        } else {
             command.arg("--unprivileged");
         }
         command.arg("--policy").arg(policy).arg("--socket").arg(path("runner.sock"));
@@ -466,4 +468,12 @@ pub(crate) fn unique_number() -> u32 {
     use std::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(0);
     std::process::id() * 100 + NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// The first of the users of one runner: runners that run at the same time must not share them.
+fn unused_uids() -> u32 {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let of_this_process = 2_000_000_000 + (std::process::id() % 10_000) * 100_000;
+    of_this_process + NEXT.fetch_add(100, Ordering::Relaxed)
 }

@@ -356,7 +356,7 @@ fn places(tree: &Tree) -> Vec<String> {
 /// What a text between backticks means, if it is for this rule, must be there.
 fn docs(tree: &Tree) -> Vec<String> {
     let span = pattern(r"`([^`\s]+)`");
-    let path = pattern(r"^(configs|docs|packaging|policy|proto|runner|server)/[\w./-]*$");
+    let path = pattern(r"^(\.ci|configs|docs|packaging|policy|proto|runner|server)/[\w./-]*$");
     let file_name = pattern(r"^\w+\.rs$");
     let module = pattern(r"^[a-z]\w*(::\w+)+$");
     let claim = pattern(r"^[a-z0-9]+(_[a-z0-9]+){4,}$");
