@@ -21,6 +21,8 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, posix_spawn};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::geteuid;
 use proto::{Ended, Exit, Status, StdinMode};
@@ -100,22 +102,40 @@ async fn compare(rounds: usize) -> Result<(), Failed> {
     }
 
     let mut times = vec![Vec::with_capacity(rounds); ways.len()];
+    let mut cpu = vec![Duration::ZERO; ways.len()];
     for _ in 0..rounds {
-        for ((_, way), times) in ways.iter().zip(&mut times) {
-            let began = Instant::now();
+        for (((_, way), times), cpu) in ways.iter().zip(&mut times).zip(&mut cpu) {
+            let (began, before) = (Instant::now(), cpu_time()?);
             take(way, &plan, &spawner).await?;
             times.push(began.elapsed());
+            *cpu += cpu_time()?.saturating_sub(before);
         }
     }
-    println!("{:<44}{:>9}{:>9}{:>9}", "way", "p10 us", "p50 us", "x plain");
+    println!(
+        "{:<42}{:>8}{:>8}{:>9}{:>8}{:>9}",
+        "way", "p10 us", "p50 us", "x plain", "CPU us", "x plain"
+    );
     let mut unconfined = None;
-    for ((name, _), times) in ways.iter().zip(&mut times) {
+    for (((name, _), times), cpu) in ways.iter().zip(&mut times).zip(cpu) {
         times.sort_unstable();
         let (p10, p50) = (quantile(times, 10), quantile(times, 50));
-        let ratio = p50 / *unconfined.get_or_insert(p50);
-        println!("{name:<44}{p10:>9.0}{p50:>9.0}{ratio:>9.2}");
+        let cpu = cpu.as_secs_f64() * 1e6 / rounds as f64;
+        let (plain_p50, plain_cpu) = *unconfined.get_or_insert((p50, cpu));
+        let (ratio, ratio_cpu) = (p50 / plain_p50, cpu / plain_cpu);
+        println!("{name:<42}{p10:>8.0}{p50:>8.0}{ratio:>9.2}{cpu:>8.0}{ratio_cpu:>9.2}");
     }
     Ok(())
+}
+
+/// CPU time of this process and of its children that were waited for.
+fn cpu_time() -> Result<Duration, Failed> {
+    let mut microseconds = 0;
+    for who in [UsageWho::RUSAGE_SELF, UsageWho::RUSAGE_CHILDREN] {
+        let usage = getrusage(who)?;
+        microseconds += usage.user_time().num_microseconds();
+        microseconds += usage.system_time().num_microseconds();
+    }
+    Ok(Duration::from_micros(u64::try_from(microseconds)?))
 }
 
 /// Microseconds that `percent` of `times`, which are sorted, do not exceed.

@@ -18,6 +18,7 @@ mod process;
 mod rig;
 
 use std::error::Error;
+use std::path::PathBuf;
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -47,6 +48,9 @@ struct Arguments {
     /// The most calls of one row.
     #[arg(long, default_value_t = 200_000)]
     calls: usize,
+    /// The directory of the programs to measure; by default those that cargo has just built.
+    #[arg(long, value_name = "DIR")]
+    programs: Option<PathBuf>,
     /// Passed by `cargo bench`.
     #[arg(long, hide = true)]
     bench: bool,
@@ -54,12 +58,12 @@ struct Arguments {
 
 fn main() -> Result<(), Failed> {
     let arguments = Arguments::parse();
-    let programs = Programs::find()?;
+    let programs = Programs::find(arguments.programs.as_deref())?;
     println!(
         "binaries      server {} KiB, runner {} KiB",
         programs.server_kib, programs.runner_kib
     );
-    let rig = Rig::start(&programs)?;
+    let rig = Rig::start(programs)?;
     println!("runner start  {:.1} ms to its first answer", millis(rig.runner_start));
     let starts = sorted((0..STARTS).map(|_| rig.time_start()).collect::<Result<_, _>>()?);
     println!(

@@ -24,7 +24,7 @@ use crate::{Failed, backend};
 
 const POLICY: &str = include_str!("../../../policy/demo.d/10-host.toml");
 const CONFIG: &str = include_str!("../../../configs/demo.json");
-const SERVER: &str = env!("CARGO_BIN_EXE_mcpfusion");
+const BUILT: &str = env!("CARGO_BIN_EXE_mcpfusion");
 /// For a program to come up.
 const PATIENCE: Duration = Duration::from_secs(15);
 const LOOK_AGAIN: Duration = Duration::from_micros(500);
@@ -32,6 +32,7 @@ const LOOK_AGAIN: Duration = Duration::from_micros(500);
 /// The programs that are measured.
 #[derive(Debug)]
 pub(crate) struct Programs {
+    server: PathBuf,
     runner: PathBuf,
     /// Size of the server's file.
     pub(crate) server_kib: u64,
@@ -40,14 +41,15 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
-    /// Finds them where cargo puts them.
-    pub(crate) fn find() -> Result<Self, Failed> {
-        let runner = Path::new(SERVER).with_file_name("mcpfusion-runner");
+    /// Finds them in `dir`, or where cargo puts them.
+    pub(crate) fn find(dir: Option<&Path>) -> Result<Self, Failed> {
+        let server = dir.map_or_else(|| BUILT.into(), |dir| dir.join("mcpfusion"));
+        let runner = server.with_file_name("mcpfusion-runner");
         let kib = |path: &Path| fs::metadata(path).map(|file| file.len() / 1024);
         let runner_kib = kib(&runner).map_err(|e| {
             format!("{}: {e}; build it first: cargo build --release -p runner", runner.display())
         })?;
-        Ok(Self { server_kib: kib(Path::new(SERVER))?, runner, runner_kib })
+        Ok(Self { server_kib: kib(&server)?, server, runner, runner_kib })
     }
 }
 
@@ -62,12 +64,13 @@ pub(crate) struct Rig {
     pub(crate) runner_start: Duration,
     server: Process,
     runner: Process,
+    programs: Programs,
     dir: TempDir,
 }
 
 impl Rig {
     /// Starts both, with the demo's policy and its tools, and one more whose upstream is here.
-    pub(crate) fn start(programs: &Programs) -> Result<Self, Failed> {
+    pub(crate) fn start(programs: Programs) -> Result<Self, Failed> {
         let dir = tempfile::Builder::new().prefix("mcpfusion-bench-").tempdir()?;
         let policy = dir.path().join("policy.d");
         fs::create_dir(&policy)?;
@@ -76,17 +79,17 @@ impl Rig {
         write(&dir.path().join("demo.json"), CONFIG)?;
         write(&dir.path().join("bench.json"), &tools(backend::start()?).to_string())?;
 
-        let (runner, runner_start) = start_runner(programs, dir.path(), &policy)?;
-        // A second database: the measured server holds the first one.
-        let (server, address) = Process::serve(dir.path(), "state")?;
-        let token = token(&dir.path().join("state"))?;
-        Ok(Self { address, token, runner_start, server, runner, dir })
+        let (runner, runner_start) = start_runner(&programs, dir.path(), &policy)?;
+        let (server, address) = Process::serve(&programs, dir.path(), "state")?;
+        let token = token(&programs, &dir.path().join("state"))?;
+        Ok(Self { address, token, runner_start, server, runner, programs, dir })
     }
 
     /// From the start of another server's program to its first answer.
     pub(crate) fn time_start(&self) -> Result<Duration, Failed> {
         let began = Instant::now();
-        let (_server, address) = Process::serve(self.dir.path(), "timed")?;
+        // With a database of its own: the measured server holds the other.
+        let (_server, address) = Process::serve(&self.programs, self.dir.path(), "timed")?;
         let get = format!("GET /health HTTP/1.1\r\nHost: {address}\r\n\r\n");
         let mut wire = Wire::open(address)?;
         let (head, _body) = wire.exchange(get.as_bytes())?;
@@ -180,8 +183,9 @@ fn start_runner(
 }
 
 /// Adds a token through the running server.
-fn token(state: &Path) -> Result<String, Failed> {
-    let output = Command::new(SERVER).args(["token", "add", "--db-dir"]).arg(state).output()?;
+fn token(programs: &Programs, state: &Path) -> Result<String, Failed> {
+    let output =
+        Command::new(&programs.server).args(["token", "add", "--db-dir"]).arg(state).output()?;
     let text = String::from_utf8(output.stdout)?;
     let token = text.lines().find_map(|line| line.strip_prefix("Token:"));
     Ok(token.ok_or("`token add` gave no token")?.trim().to_owned())
@@ -200,7 +204,7 @@ impl Process {
     }
 
     /// A server with the state directory `state` in `dir`, once it listens.
-    fn serve(dir: &Path, state: &str) -> Result<(Self, SocketAddr), Failed> {
+    fn serve(programs: &Programs, dir: &Path, state: &str) -> Result<(Self, SocketAddr), Failed> {
         let mut configs = String::new();
         write!(
             configs,
@@ -208,7 +212,7 @@ impl Process {
             dir.join("demo.json").display(),
             dir.join("bench.json").display()
         )?;
-        let mut command = Command::new(SERVER);
+        let mut command = Command::new(&programs.server);
         command.args(["serve", "--announce", "--exit-with-stdin", "--listen", "127.0.0.1:0"]);
         for (flag, value) in [
             ("--config", OsStr::new(&configs)),
