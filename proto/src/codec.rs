@@ -10,7 +10,8 @@
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 
-use crate::{Reply, Request, VERSION, limit};
+use crate::message::{Reply, Request};
+use crate::{VERSION, limit};
 
 const MAGIC: [u8; 2] = *b"MF";
 const HEADER: usize = 4;

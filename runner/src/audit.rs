@@ -154,6 +154,9 @@ impl Audit {
             .mode(0o600)
             .open(path)
             .map_err(failed)?;
+        if !file.metadata().map_err(failed)?.is_file() {
+            return Err(failed(io::Error::other("it is not a regular file")));
+        }
         let mut log = Log::resume(file).map_err(failed)?;
         let (jobs, todo) = mpsc::channel::<Job>();
         thread::Builder::new()

@@ -12,9 +12,10 @@ use proto::{Execute, List, RunId, StdinMode, Text};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::audit::Audit;
+use crate::diagnostic::Report;
 use crate::harden::harden;
-use crate::host::{Host, Mode, WORKDIR};
-use crate::policy::{self, Decision, Loaded, Trust};
+use crate::host::{FIRST_UID, Host, Mode, WORKDIR};
+use crate::policy::{self, Decision, Loaded, Policy, Trust};
 use crate::runner::Runner;
 use crate::serve;
 use crate::spawn::spawner::Spawner;
@@ -70,6 +71,10 @@ struct ModeArgs {
     /// Run as an ordinary user, with the layers that need no privilege.
     #[arg(long)]
     unprivileged: bool,
+    /// As root: the first of 65 users that no account and no other runner has. Init's; then one a run.
+    #[arg(long, value_name = "UID", default_value_t = FIRST_UID,
+          value_parser = clap::value_parser!(u32).range(1_000..=4_000_000_000))]
+    first_uid: u32,
 }
 
 #[derive(Debug, Args)]
@@ -156,7 +161,7 @@ pub fn run() -> ExitCode {
 impl ModeArgs {
     fn mode(self) -> Result<Mode, Failure> {
         match (geteuid().is_root(), self.unprivileged) {
-            (true, false) => Ok(Mode::Privileged),
+            (true, false) => Ok(Mode::Privileged { first_uid: self.first_uid }),
             (false, true) => Ok(Mode::Unprivileged),
             (true, true) => Err(Failure(
                 USAGE,
@@ -174,7 +179,7 @@ impl ModeArgs {
     /// For commands that only read: whoever runs them.
     fn reading_mode(self) -> Mode {
         if geteuid().is_root() && !self.unprivileged {
-            Mode::Privileged
+            Mode::Privileged { first_uid: self.first_uid }
         } else {
             Mode::Unprivileged
         }
@@ -183,7 +188,7 @@ impl ModeArgs {
 
 fn trust(mode: Mode) -> Trust {
     match mode {
-        Mode::Privileged => Trust::root(),
+        Mode::Privileged { .. } => Trust::root(),
         Mode::Unprivileged => Trust::user(geteuid().as_raw()),
     }
 }
@@ -205,7 +210,7 @@ fn run_serve(args: &Serve) -> Result<(), Failure> {
     harden(mode).map_err(|e| Failure::of(OS)(&e))?;
     let Loaded { policy, warnings } = load(&args.policy, mode)?;
     if !warnings.is_empty() {
-        write!(io::stderr(), "{warnings}").ok();
+        writeln!(io::stderr(), "{warnings}").ok();
     }
     let allowed = allowed(&args.allow_uid)?;
     let group = args.socket_group.as_deref().map(group).transpose()?;
@@ -277,8 +282,15 @@ fn reload(runner: &Runner, dir: &Path, mode: Mode) -> Result<(), Failure> {
 
 fn check(dir: &Path, mode: ModeArgs) -> Result<(), Failure> {
     let Loaded { policy, warnings } = load(dir, mode.reading_mode())?;
-    let rules = policy.commands().count();
-    print(format_args!("{warnings}{}: {rules} commands, no errors", dir.display()))
+    print_policy(dir, &policy, &warnings)
+}
+
+fn print_policy(dir: &Path, policy: &Policy, warnings: &Report) -> Result<(), Failure> {
+    if !warnings.is_empty() {
+        print(format_args!("{warnings}\n"))?;
+    }
+    let commands = policy.commands().count();
+    print(format_args!("{}: {commands} commands, no errors", dir.display()))
 }
 
 fn explain(args: &Explain) -> Result<(), Failure> {
@@ -319,8 +331,7 @@ fn doctor(dir: &Path, mode: ModeArgs) -> Result<(), Failure> {
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     print(format_args!("Linux {}, every layer was tried\n{host}", kernel.trim()))?;
     let Loaded { policy, warnings } = load(dir, mode)?;
-    let rules = policy.commands().count();
-    print(format_args!("{warnings}policy {}: {rules} commands, no errors", dir.display()))?;
+    print_policy(dir, &policy, &warnings)?;
     host.satisfies(&policy).map_err(|e| Failure::of(OS)(&e))
 }
 

@@ -40,7 +40,7 @@ pub enum HardenError {
 pub fn harden(mode: Mode) -> Result<(), HardenError> {
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
     prctl::set_dumpable(false)?;
-    if mode == Mode::Privileged {
+    if matches!(mode, Mode::Privileged { .. }) {
         let here = caps::read(None, caps::CapSet::Permitted)?;
         let keep: CapsHashSet = KEPT.into_iter().filter(|kept| here.contains(kept)).collect();
         capabilities::bound(&keep)?;

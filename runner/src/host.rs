@@ -21,8 +21,9 @@ use crate::stage2::spec::{Identity, Namespaces, Spec};
 
 /// The private directory of a run, where it has a mount namespace.
 pub const WORKDIR: &str = "/tmp";
-/// Init's user; runs have the ones behind it.
-pub const INIT_UID: u32 = 62_000;
+/// Init's user, if the command line names no other; runs have the ones behind it. No other runner
+/// and no account may have them: limits on processes count a user's processes on the whole host.
+pub const FIRST_UID: u32 = 62_000;
 /// Runs at the same time.
 pub const RUNS: u32 = 64;
 
@@ -30,7 +31,10 @@ pub const RUNS: u32 = 64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// As root: every layer, or no start.
-    Privileged,
+    Privileged {
+        /// Init's user; runs have the ones behind it.
+        first_uid: u32,
+    },
     /// As an ordinary user, asked for by name: the layers that need no privilege.
     Unprivileged,
 }
@@ -84,7 +88,7 @@ impl Host {
         let landlock_abi = landlock::kernel_abi().ok_or(HostError::NoLandlock)?;
         let host = |namespaces| Self { mode, landlock_abi, namespaces, missing: Vec::new() };
         match mode {
-            Mode::Privileged => {
+            Mode::Privileged { .. } => {
                 let host = host(Namespaces::Privileged);
                 host.trial(spawner).await?;
                 Ok(host)
@@ -119,7 +123,7 @@ impl Host {
         }
         layers.push("resource limits");
         layers.push("no capabilities but the policy's");
-        if self.mode == Mode::Privileged {
+        if matches!(self.mode, Mode::Privileged { .. }) {
             layers.push("a user of its own");
         }
         layers.push("no_new_privs");
@@ -141,7 +145,12 @@ impl Host {
             cwd: path(&plan.cwd),
             workdir: path(workdir),
             namespaces: self.namespaces,
-            identity: uid.map(|command| Identity { command, init: INIT_UID }),
+            identity: match (self.mode, uid) {
+                (Mode::Privileged { first_uid }, Some(command)) => {
+                    Some(Identity { command, init: first_uid })
+                }
+                (Mode::Privileged { .. } | Mode::Unprivileged, _) => None,
+            },
             limits: plan.limits.clone(),
             confinement: plan.confinement.clone(),
             landlock_abi: self.landlock_abi,
@@ -157,13 +166,16 @@ impl Host {
     /// Users that may own policy files and programs.
     pub fn trusted_uids(&self) -> Vec<u32> {
         match self.mode {
-            Mode::Privileged => vec![0],
+            Mode::Privileged { .. } => vec![0],
             Mode::Unprivileged => vec![0, geteuid().as_raw()],
         }
     }
 
     async fn trial(&self, spawner: &Spawner) -> Result<(), HostError> {
-        let uid = (self.mode == Mode::Privileged).then_some(INIT_UID + 1);
+        let uid = match self.mode {
+            Mode::Privileged { first_uid } => Some(first_uid + 1),
+            Mode::Unprivileged => None,
+        };
         let plan = trial_plan()?;
         let spec = self.spec(&plan, uid, Path::new(WORKDIR));
         let running =
@@ -171,15 +183,14 @@ impl Host {
         let (replies, _output) = mpsc::channel(1);
         let (_keep_listening, mut requests) = mpsc::channel(1);
         let never = CancellationToken::new();
-        let exit =
-            supervise(running, &plan.limits, plan.limits.wall, &replies, &mut requests, &never)
-                .await
-                .map_err(|e| {
-                    HostError::Sandbox(LaunchError {
-                        step: "supervise".to_owned(),
-                        reason: e.to_string(),
-                    })
-                })?;
+        let exit = supervise(running, &plan.limits, &replies, &mut requests, &never)
+            .await
+            .map_err(|e| {
+                HostError::Sandbox(LaunchError {
+                    step: "supervise".to_owned(),
+                    reason: e.to_string(),
+                })
+            })?;
         match exit {
             Exit { status: Status::Code(0), ended: Ended::Itself, .. } => Ok(()),
             other => Err(HostError::Trial(Box::new(other))),
@@ -221,7 +232,7 @@ fn trial_plan() -> Result<Plan, HostError> {
             grace: Duration::from_secs(1),
             cpu_s: 5,
             memory: 1 << 30,
-            pids: 8,
+            pids: 64,
             nofile: open_files.min(64),
             fsize: 1 << 20,
             workdir_size: 1 << 20,

@@ -3,7 +3,6 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use proto::{
     Denial, Ended, Execute, Exit, Failure, List, Name, Reason, Reply, Request, Started, Status,
@@ -101,9 +100,7 @@ impl Run<'_> {
             .map_err(|e| Unrun::Failed { step: e.step, reason: e.reason })?;
         // A peer that is gone is noticed by the supervisor.
         replies.send(Reply::Started(started(plan))).await.ok();
-        let asked = self.execute.timeout_ms.map(|ms| Duration::from_millis(ms.into()));
-        let wall = asked.map_or(plan.limits.wall, |asked| asked.min(plan.limits.wall));
-        supervise(running, &plan.limits, wall, replies, requests, &runner.shutdown)
+        supervise(running, &plan.limits, replies, requests, &runner.shutdown)
             .await
             .map_err(|e| failed("supervise", e))
     }
@@ -140,7 +137,7 @@ impl Run<'_> {
         if self.runner.host.namespaces != Namespaces::None {
             return Ok(Workdir(WORKDIR.into(), Removal::None));
         }
-        let path = self.runner.state.join(format!("run-{}", self.execute.run));
+        let path = self.runner.new_workdir();
         std::fs::create_dir(&path)?;
         Ok(Workdir(path, Removal::AtEnd))
     }

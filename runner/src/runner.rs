@@ -1,12 +1,13 @@
 //! What every run shares: the policy in force, the host, and the threads that spawn and audit.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::Audit;
-use crate::host::{Host, INIT_UID, Mode, RUNS};
+use crate::host::{Host, Mode, RUNS};
 use crate::policy::Policy;
 use crate::slots::Slots;
 use crate::spawn::spawner::Spawner;
@@ -26,14 +27,15 @@ pub struct Runner {
     /// Ends every run.
     pub shutdown: CancellationToken,
     /// Where runs without a mount namespace have their directories.
-    pub state: PathBuf,
+    state: PathBuf,
+    runs: AtomicU64,
 }
 
 impl Runner {
     /// Puts a runner together.
     pub fn new(policy: Policy, host: Host, spawner: Spawner, audit: Audit, state: PathBuf) -> Self {
         let slots = match host.mode {
-            Mode::Privileged => Slots::of_users(INIT_UID + 1, RUNS),
+            Mode::Privileged { first_uid } => Slots::of_users(first_uid + 1, RUNS),
             Mode::Unprivileged => Slots::of_own_user(RUNS),
         };
         Self {
@@ -44,7 +46,14 @@ impl Runner {
             slots,
             shutdown: CancellationToken::new(),
             state,
+            runs: AtomicU64::new(0),
         }
+    }
+
+    /// A path for a run's directory that no other run of this process has had.
+    pub fn new_workdir(&self) -> PathBuf {
+        let number = self.runs.fetch_add(1, Ordering::Relaxed);
+        self.state.join(format!("run-{}-{number}", std::process::id()))
     }
 
     /// The policy in force; a run keeps the one it began with.

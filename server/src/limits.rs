@@ -47,6 +47,8 @@ pub const CONFIG_BYTES: u64 = 8 * 1024 * 1024;
 pub const CONFIG_DIAGNOSTICS: usize = 500;
 /// The words of one problem, bytes.
 pub const CONFIG_MESSAGE: usize = 1_024;
+/// A compiled `pattern` of a parameter, bytes.
+pub const PATTERN: usize = 1024 * 1024;
 /// Parameters of one tool.
 pub const TOOL_PARAMETERS: usize = 256;
 /// An upstream API's answer, bytes; the rest is not read.

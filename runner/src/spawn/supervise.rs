@@ -26,7 +26,6 @@ const DRAIN: Duration = Duration::from_secs(1);
 pub async fn supervise(
     running: Running,
     limits: &Limits,
-    wall: Duration,
     replies: &mpsc::Sender<Reply>,
     requests: &mut mpsc::Receiver<Request>,
     shutdown: &CancellationToken,
@@ -44,7 +43,7 @@ pub async fn supervise(
         grace: limits.grace,
         why: None,
         forced: false,
-        next: began + wall,
+        next: began + limits.wall,
     };
     let mut peer_listens = true;
 

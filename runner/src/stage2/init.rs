@@ -3,19 +3,24 @@
 
 use std::fs;
 use std::os::fd::OwnedFd;
+use std::thread;
+use std::time::Duration;
 
 use caps::{Capability, CapsHashSet};
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Gid, Pid, Uid, pipe};
+use nix::unistd::{ForkResult, Gid, Pid, Uid, getpid, pipe};
 
 use super::spec::{Namespaces, Spec};
 use super::status::{Status, Step, StepError, failure_of_command};
 use super::{command, die_with_parent, mounts};
 use crate::sandbox::{capabilities, identity, seccomp};
 use crate::sys;
+
+/// Between two looks for descendants that are still there.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// Runs init to its end and returns its exit code.
 pub(super) fn main(spec: &Spec, program: &OwnedFd, status: Status, uid: Uid, gid: Gid) -> u8 {
@@ -38,14 +43,12 @@ pub(super) fn main(spec: &Spec, program: &OwnedFd, status: Status, uid: Uid, gid
                 end_everything(spec.namespaces);
                 return status.forward(&line);
             }
-            status.started();
-            let ended = match shed(spec) {
-                Ok(()) => supervise(child),
-                Err(error) => {
-                    end_everything(spec.namespaces);
-                    return status.fail(&error);
-                }
-            };
+            // A runner that does not hear of the start will not watch over the run.
+            if let Err(error) = status.started().and_then(|()| shed(spec)) {
+                end_everything(spec.namespaces);
+                return status.fail(&error);
+            }
+            let ended = supervise(child);
             end_everything(spec.namespaces);
             status.ended(ended)
         }
@@ -165,19 +168,36 @@ fn signal(pid: Pid, signal: Signal) {
 }
 
 /// With a PID namespace the kernel ends everything when init ends. Without one, init is the
-/// subreaper of all that is left, and ends it one generation after the other.
+/// subreaper of all that is left: whatever loses its parent becomes its child, and is ended then.
 fn end_everything(namespaces: Namespaces) {
     if namespaces.has_pid() {
         return;
     }
-    let children = format!("/proc/self/task/{}/children", nix::unistd::gettid());
     loop {
-        let pids = fs::read_to_string(&children).unwrap_or_default();
-        for pid in pids.split_whitespace().filter_map(|pid| pid.parse().ok()) {
-            signal(Pid::from_raw(pid), Signal::SIGKILL);
+        for child in children() {
+            signal(child, Signal::SIGKILL);
         }
-        if matches!(waitpid(None, None), Err(Errno::ECHILD)) {
-            return;
+        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::StillAlive) => thread::sleep(LOOK_AGAIN),
+            Err(Errno::ECHILD) => return,
+            Ok(_) | Err(_) => {}
         }
     }
+}
+
+/// The children of this process. `/proc/PID/task/TID/children` would say so too, but not every
+/// kernel has it.
+fn children() -> Vec<Pid> {
+    let own = getpid().as_raw();
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes
+        .filter_map(|process| {
+            let pid: i32 = process.file_name().to_str()?.parse().ok()?;
+            let stat = fs::read_to_string(process.path().join("stat")).ok()?;
+            // proc_pid_stat(5): pid (comm) state ppid ..., and comm may hold anything.
+            let (_, fields) = stat.rsplit_once(')')?;
+            let parent: i32 = fields.split_whitespace().nth(1)?.parse().ok()?;
+            (parent == own).then(|| Pid::from_raw(pid))
+        })
+        .collect()
 }

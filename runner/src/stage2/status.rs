@@ -112,9 +112,12 @@ impl Status {
         self.line(format_args!("init {pid}"), 0)
     }
 
-    /// Tells that the command's program runs.
-    pub fn started(&self) {
-        self.line(format_args!("started"), 0);
+    /// Tells that the command's program runs; an error if nobody hears it.
+    pub fn started(&self) -> Result<(), StepError> {
+        match self.line(format_args!("started"), 0) {
+            0 => Ok(()),
+            _ => Err(Step::Parent.explained("the runner is gone")),
+        }
     }
 
     /// Tells how the command ended. Returns init's exit code.
@@ -210,7 +213,7 @@ mod tests {
         let status = Status::new(write);
         assert!(status.has_reader());
         assert_eq!(status.init(Pid::from_raw(12)), 0);
-        status.started();
+        status.started().unwrap();
         status.ended(proto::Status::Signal(9));
         assert_eq!(status.fail(&Step::Landlock.failed(Errno::ENOSYS)), FAILED);
         drop(status);

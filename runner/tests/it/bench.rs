@@ -66,17 +66,6 @@ allow = ["tcp", "127.0.0.1:80"]
 [[command.net.example]]
 deny = ["-x"]
 
-[command.ports]
-about = "The same with one port"
-path = "{ATTACKER}"
-profile = "base"
-network = { connect_tcp = [443] }
-positional = { name = "words", min = 0, max = 8, match = { type = "text", max_len = 4096 } }
-[[command.ports.example]]
-allow = ["tcp", "127.0.0.1:443"]
-[[command.ports.example]]
-deny = ["-x"]
-
 [command.raw]
 about = "The same with a capability"
 path = "{ATTACKER}"
@@ -90,12 +79,30 @@ allow = ["status"]
 deny = ["-x"]
 "#;
 
+/// A command with one TCP port, which Landlock can hold from ABI 4 on; goes behind [`POLICY`].
+pub(crate) const PORTS: &str = r#"
+[require]
+landlock_abi = 4
+
+[command.ports]
+about = "The same with one port"
+path = "{ATTACKER}"
+profile = "base"
+network = { connect_tcp = [443] }
+positional = { name = "words", min = 0, max = 8, match = { type = "text", max_len = 4096 } }
+[[command.ports.example]]
+allow = ["tcp", "127.0.0.1:443"]
+[[command.ports.example]]
+deny = ["-x"]
+"#;
+
 /// A running runner. Dropping it ends it.
 pub(crate) struct Bench {
     pub(crate) dir: TempDir,
     pub(crate) socket: PathBuf,
     pub(crate) audit: PathBuf,
     pub(crate) process: Child,
+    pub(crate) first_uid: u32,
 }
 
 /// How a run went.
@@ -150,38 +157,81 @@ pub(crate) fn command() -> Command {
     Command::new(RUNNER)
 }
 
+/// Whose runner it is.
+#[derive(Clone, Copy)]
+enum User {
+    Own,
+    Nobody,
+    NobodyWithoutNamespaces,
+}
+
+/// Takes the right to make namespaces away from a user namespace, and capabilities from itself.
+const NO_NAMESPACES: &str = "echo 0 > /proc/sys/user/max_user_namespaces && \
+                             exec setpriv --inh-caps=-all --ambient-caps=-all \"$@\"";
+
+fn as_nobody(mut command: Command) -> Command {
+    command.uid(NOBODY).gid(NOBODY);
+    command
+}
+
+fn copied(file: &Path, copy: &Path) -> PathBuf {
+    fs::copy(file, copy).unwrap();
+    copy.to_owned()
+}
+
 impl Bench {
     /// In the mode of whoever runs the tests.
     pub(crate) fn start() -> Self {
-        Self::with(POLICY, None)
+        Self::with(POLICY)
     }
 
     /// Root only: a runner of an ordinary user.
     pub(crate) fn start_unprivileged() -> Self {
-        Self::with(POLICY, Some(NOBODY))
+        Self::started(POLICY, User::Nobody, None)
     }
 
-    pub(crate) fn with(policy: &str, user: Option<u32>) -> Self {
+    /// Root only: the same on a host that gives no user namespaces.
+    pub(crate) fn start_without_namespaces() -> Self {
+        Self::started(POLICY, User::NobodyWithoutNamespaces, None)
+    }
+
+    /// In the mode of whoever runs the tests, with a policy of one's own.
+    pub(crate) fn with(policy: &str) -> Self {
+        Self::started(policy, User::Own, None)
+    }
+
+    /// With a log of one's own choice.
+    pub(crate) fn with_audit(policy: &str, audit: &Path) -> Self {
+        Self::started(policy, User::Own, Some(audit))
+    }
+
+    fn started(policy: &str, user: User, audit: Option<&Path>) -> Self {
         let dir = tempfile::Builder::new().prefix("runner-it-").tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let policy = write_policy(dir.path(), policy);
         let state = dir.path().join("state");
         fs::create_dir(&state).unwrap();
-        let (socket, audit) = (state.join("runner.sock"), state.join("audit.jsonl"));
+        let socket = state.join("runner.sock");
+        let audit = audit.map_or_else(|| state.join("audit.jsonl"), Path::to_owned);
         let own = nix::unistd::geteuid();
-        let mut command = command();
-        command.args(["serve", "--exit-with-stdin"]);
-        if let Some(uid) = user {
-            std::os::unix::fs::chown(&state, Some(uid), Some(uid)).unwrap();
-            // A build directory may be out of another user's reach; a copy is not.
-            let copy = dir.path().join("mcpfusion-runner");
-            fs::copy(RUNNER, &copy).unwrap();
-            let mut for_user = Command::new(copy);
-            for_user.args(["serve", "--exit-with-stdin"]).uid(uid).gid(uid);
-            command = for_user;
-        }
-        if user.is_some() || !own.is_root() {
+        let runner = Path::new(RUNNER);
+        // A build directory may be out of another user's reach; a copy is not.
+        let copy = dir.path().join("mcpfusion-runner");
+        let (mut command, uid) = match user {
+            User::Own => (Command::new(runner), own.as_raw()),
+            User::Nobody => (as_nobody(Command::new(copied(runner, &copy))), NOBODY),
+            User::NobodyWithoutNamespaces => {
+                let mut command = as_nobody(Command::new("unshare"));
+                command.args(["--user", "--map-current-user", "--keep-caps", "sh", "-c"]);
+                command.arg(NO_NAMESPACES).arg("sh").arg(copied(runner, &copy));
+                (command, NOBODY)
+            }
+        };
+        let first_uid = unused_uids();
+        command.args(["serve", "--exit-with-stdin", "--first-uid", &first_uid.to_string()]);
+        if uid != 0 {
             command.arg("--unprivileged");
+            std::os::unix::fs::chown(&state, Some(uid), None).unwrap();
         }
         command
             .arg("--policy")
@@ -195,11 +245,11 @@ impl Bench {
             .arg("--allow-uid")
             .arg(own.to_string())
             .arg("--allow-uid")
-            .arg(user.unwrap_or(own.as_raw()).to_string());
+            .arg(uid.to_string());
         let mut process =
             command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("runner starts");
         wait_until_ready(&mut process);
-        Self { dir, socket, audit, process }
+        Self { dir, socket, audit, process, first_uid }
     }
 
     pub(crate) async fn connect(&self) -> (Sender<Request>, Receiver<Reply>) {
@@ -317,6 +367,14 @@ pub(crate) fn eventually(what: &str, condition: impl Fn() -> bool) {
         std::thread::sleep(Duration::from_millis(25));
     }
     panic!("never came true: {what}");
+}
+
+/// The first of the users of one runner: runners that run at the same time must not share them.
+pub(crate) fn unused_uids() -> u32 {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let of_this_process = 1_000_000 + (std::process::id() % 10_000) * 100_000;
+    of_this_process + NEXT.fetch_add(100, Ordering::Relaxed)
 }
 
 /// A name for a process that no other test uses.

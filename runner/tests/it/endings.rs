@@ -23,7 +23,10 @@ pub(crate) fn cases() -> Vec<Case> {
         a_stopped_runner_ends_its_runs_first,
         a_peer_that_never_reads_holds_up_only_itself,
     ];
-    let root = cases![Root: an_unprivileged_runner_leaves_nothing_either];
+    let root = cases![Root:
+        an_unprivileged_runner_leaves_nothing_either,
+        a_runner_without_namespaces_leaves_nothing_either,
+    ];
     anywhere.into_iter().chain(root).collect()
 }
 
@@ -46,7 +49,7 @@ fn a_run_that_ignores_term_is_killed_after_the_grace() {
 
 fn the_caller_may_only_shorten_the_time() {
     let policy = crate::bench::POLICY.replace("wall_s = 20", "wall_s = 1");
-    let bench = Bench::with(&policy, None);
+    let bench = Bench::with(&policy);
     let run = with_timeout(&bench, u32::MAX, &["sleep", "600"]);
     assert_eq!(run.exit().ended, Ended::TimedOut { forced: false });
 }
@@ -132,7 +135,7 @@ fn a_stopped_runner_ends_its_runs_first() {
 
 fn a_peer_that_never_reads_holds_up_only_itself() {
     let policy = crate::bench::POLICY.replace("stdout = \"64K\"", "stdout = \"4M\"");
-    let bench = Bench::with(&policy, None);
+    let bench = Bench::with(&policy);
     block_on(async {
         let (mut sender, _unread) = bench.connect().await;
         let flood = execute("attacker", &["flood", "3000000"]);
@@ -144,14 +147,24 @@ fn a_peer_that_never_reads_holds_up_only_itself() {
     });
 }
 
-fn an_unprivileged_runner_leaves_nothing_either() {
-    let mut bench = Bench::start_unprivileged();
+fn leaves_nothing(mut bench: Bench) {
     let name = unique_name();
     bench.run("attacker", &["daemon", &name]);
     assert!(!lives(&name));
     let run = with_timeout(&bench, 300, &["ignore-term"]);
     assert_eq!(run.exit().ended, Ended::TimedOut { forced: true });
+    let (name, connection) = block_on(start_daemon(&bench));
+    drop(connection);
+    eventually("the daemon of a hang-up is gone", || !lives(&name));
     let name = block_on(async { start_daemon(&bench).await.0 });
     bench.process.kill().unwrap();
-    eventually("the daemon is gone", || !lives(&name));
+    eventually("the daemon of a killed runner is gone", || !lives(&name));
+}
+
+fn an_unprivileged_runner_leaves_nothing_either() {
+    leaves_nothing(Bench::start_unprivileged());
+}
+
+fn a_runner_without_namespaces_leaves_nothing_either() {
+    leaves_nothing(Bench::start_without_namespaces());
 }

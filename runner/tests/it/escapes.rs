@@ -6,11 +6,15 @@ use std::os::unix::net::UnixListener;
 
 use proto::{Ended, Status};
 
-use crate::bench::{Bench, eventually, lives, unique_name};
+use crate::bench::{Bench, POLICY, PORTS, eventually, lives, unique_name};
 use crate::{Case, cases};
 
 pub(crate) fn cases() -> Vec<Case> {
-    cases![Root:
+    let ports = cases![RootAndPorts:
+        tcp_reaches_only_the_ports_of_the_policy,
+        fast_open_does_not_go_around_the_ports,
+    ];
+    let root = cases![Root:
         files_outside_the_policy_cannot_be_read,
         a_capability_that_overrides_permissions_is_not_there,
         the_hosts_directories_are_hidden,
@@ -24,8 +28,6 @@ pub(crate) fn cases() -> Vec<Case> {
         unix_sockets_cannot_be_reached,
         odd_socket_families_and_protocols_are_refused,
         no_network_means_none,
-        tcp_reaches_only_the_ports_of_the_policy,
-        fast_open_does_not_go_around_the_ports,
         namespaces_cannot_be_made_or_entered,
         other_processes_cannot_be_traced_or_read,
         signals_do_not_leave_the_namespace,
@@ -38,8 +40,12 @@ pub(crate) fn cases() -> Vec<Case> {
         a_file_ends_at_the_size_limit,
         processor_time_ends_at_the_limit,
         work_directories_are_not_shared_and_not_kept,
-    ]
-    .into()
+    ];
+    root.into_iter().chain(ports).collect()
+}
+
+fn with_ports() -> Bench {
+    Bench::with(&format!("{POLICY}{PORTS}"))
 }
 
 fn refused(bench: &Bench, command: &str, args: &[&str], with: &str) {
@@ -59,9 +65,8 @@ fn files_outside_the_policy_cannot_be_read() {
 
 fn a_capability_that_overrides_permissions_is_not_there() {
     // Even where the policy lets the file be opened, the owner's mode still holds.
-    let policy =
-        crate::bench::POLICY.replace("\"/etc/passwd\"", "\"/etc/passwd\", \"/etc/shadow\"");
-    let bench = Bench::with(&policy, None);
+    let policy = POLICY.replace("\"/etc/passwd\"", "\"/etc/passwd\", \"/etc/shadow\"");
+    let bench = Bench::with(&policy);
     refused(&bench, "attacker", &["read", "/etc/shadow"], "EACCES");
 }
 
@@ -149,7 +154,7 @@ fn no_network_means_none() {
 }
 
 fn tcp_reaches_only_the_ports_of_the_policy() {
-    let bench = Bench::start();
+    let bench = with_ports();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     refused(&bench, "ports", &["tcp", &address], "EACCES");
@@ -158,7 +163,7 @@ fn tcp_reaches_only_the_ports_of_the_policy() {
 }
 
 fn fast_open_does_not_go_around_the_ports() {
-    let bench = Bench::start();
+    let bench = with_ports();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     refused(&bench, "ports", &["fast-open", &address], "EPERM");

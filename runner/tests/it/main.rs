@@ -17,6 +17,7 @@ mod escapes;
 mod peers;
 mod runs;
 mod startup;
+mod steps;
 
 use std::process::ExitCode;
 
@@ -34,6 +35,10 @@ pub(crate) struct Case {
 pub(crate) enum Needs {
     /// Root: the layers that take privilege.
     Root,
+    /// Root, and a kernel whose Landlock holds TCP ports.
+    RootAndPorts,
+    /// A program that passes sockets as systemd does.
+    SocketActivation,
     /// Nothing: it runs in the mode of whoever runs it.
     Nothing,
 }
@@ -53,6 +58,7 @@ macro_rules! cases {
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let is_root = nix::unistd::geteuid().is_root();
+    let holds_ports = runner::sandbox::landlock::kernel_abi().is_some_and(|abi| abi >= 4);
     let mut trials = Vec::new();
     for case in runs::cases()
         .into_iter()
@@ -60,9 +66,17 @@ fn main() -> ExitCode {
         .chain(escapes::cases())
         .chain(peers::cases())
         .chain(startup::cases())
+        .chain(steps::cases())
     {
-        let ignored = case.needs == Needs::Root && !is_root;
-        let kind = if ignored { "needs: root" } else { "" };
+        let (ignored, kind) = match case.needs {
+            Needs::Nothing => (false, ""),
+            Needs::Root => (!is_root, "needs: root"),
+            Needs::SocketActivation => {
+                (!steps::has(startup::ACTIVATOR), "needs: systemd-socket-activate")
+            }
+            Needs::RootAndPorts => (!(is_root && holds_ports), "needs: root, Landlock ABI 4"),
+        };
+        let kind = if ignored { kind } else { "" };
         trials.push(Trial::test(case.name, case.test).with_ignored_flag(ignored).with_kind(kind));
     }
     libtest_mimic::run(&arguments, trials).exit_code()

@@ -25,6 +25,7 @@ pub(crate) fn cases() -> Vec<Case> {
         a_capability_of_the_policy_is_the_only_one,
         runs_at_the_same_time_have_different_users,
         an_unprivileged_runner_confines_too,
+        a_runner_without_namespaces_confines_too,
     ];
     anywhere.into_iter().chain(root).collect()
 }
@@ -52,7 +53,7 @@ fn a_rule_is_found_by_name_path_and_alias_and_runs_the_file_of_the_policy() {
     assert_eq!(bench.run("evil", &["exit", "0"]).exit().status, Status::Code(0));
     let denial = bench.run("/usr/bin/id", &[]).denial().clone();
     assert_eq!(denial.code, DenyCode::UnknownCommand);
-    // Four rules run this file, so its path alone says too little.
+    // Three rules run this file, so its path alone says too little.
     let path = bench.dir.path().join("attacker");
     let denial = bench.run(path.to_str().unwrap(), &[]).denial().clone();
     assert_eq!(denial.code, DenyCode::UnknownCommand);
@@ -180,11 +181,17 @@ fn privileges(status: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-fn expected(capabilities: &str) -> Vec<(String, String)> {
+/// Of the `nth` place of a bench.
+fn ids(bench: &Bench, nth: u32) -> String {
+    [(bench.first_uid + nth).to_string().as_str(); 4].join(" ")
+}
+
+fn expected(bench: &Bench, capabilities: &str) -> Vec<(String, String)> {
     let none = "0000000000000000";
+    let ids = ids(bench, 1);
     [
-        ("Uid", "62001 62001 62001 62001"),
-        ("Gid", "62001 62001 62001 62001"),
+        ("Uid", ids.as_str()),
+        ("Gid", &ids),
         ("Groups", ""),
         ("NSpid", "2"),
         ("SigBlk", none),
@@ -204,14 +211,14 @@ fn expected(capabilities: &str) -> Vec<(String, String)> {
 fn a_run_has_nothing_that_the_policy_does_not_name() {
     let bench = Bench::start();
     let run = bench.run("attacker", &["status"]);
-    assert_eq!(privileges(run.attempt()), expected("0000000000000000"));
+    assert_eq!(privileges(run.attempt()), expected(&bench, "0000000000000000"));
     assert_eq!(bench.run("attacker", &["pids"]).attempt(), "ok [1, 2]");
 }
 
 fn a_capability_of_the_policy_is_the_only_one() {
     let bench = Bench::start();
     let run = bench.run("raw", &["status"]);
-    assert_eq!(privileges(run.attempt()), expected("0000000000002000"));
+    assert_eq!(privileges(run.attempt()), expected(&bench, "0000000000002000"));
     assert_eq!(bench.run("raw", &["socket", "17"]).attempt(), "ok 3");
     assert_eq!(bench.run("net", &["socket", "17"]).attempt(), "refused EPERM");
 }
@@ -225,20 +232,43 @@ fn runs_at_the_same_time_have_different_users() {
         let sleeper = scope.spawn(|| bench.run("attacker", &["sleep", "1"]));
         crate::bench::eventually("the sleeper is audited", || bench.audit().len() == 1);
         let other = bench.run("attacker", &["status"]);
-        assert_eq!(uid(&other), "62002 62002 62002 62002");
+        assert_eq!(uid(&other), ids(&bench, 2));
         assert_eq!(sleeper.join().unwrap().exit().status, Status::Code(0));
     });
-    assert_eq!(uid(&bench.run("attacker", &["status"])), "62001 62001 62001 62001");
+    assert_eq!(uid(&bench.run("attacker", &["status"])), ids(&bench, 1));
 }
 
-fn an_unprivileged_runner_confines_too() {
-    let bench = Bench::start_unprivileged();
+fn confines(bench: &Bench) {
     let status = bench.run("attacker", &["status"]);
     let lines = privileges(status.attempt());
     for (name, value) in [("NoNewPrivs", "1"), ("Seccomp", "2"), ("CapEff", "0000000000000000")] {
         assert!(lines.contains(&(name.to_owned(), value.to_owned())), "{lines:?}");
     }
-    assert_eq!(bench.run("attacker", &["read", "/etc/hostname"]).attempt(), "refused EACCES");
-    assert_eq!(bench.run("attacker", &["memfd"]).attempt(), "refused ENOSYS");
+    for (attempt, with) in [
+        (&["read", "/etc/hostname"][..], "EACCES"),
+        (&["write", "/var/tmp/x"], "EACCES"),
+        (&["exec", "/bin/sh"], "EACCES"),
+        (&["memfd"], "ENOSYS"),
+        (&["unshare"], "ENOSYS"),
+        (&["ptrace"], "ENOSYS"),
+        (&["socket", "2"], "EPERM"),
+        (&["big-file"], "EFBIG"),
+    ] {
+        assert_eq!(bench.run("attacker", attempt).attempt(), format!("refused {with}"));
+    }
     assert_eq!(bench.run("attacker", &["fds"]).attempt(), "ok 0,1,2");
+}
+
+fn an_unprivileged_runner_confines_too() {
+    confines(&Bench::start_unprivileged());
+}
+
+fn a_runner_without_namespaces_confines_too() {
+    let bench = Bench::start_without_namespaces();
+    confines(&bench);
+    // Its work directory is a real one, and goes with the run.
+    let cwd = bench.run("attacker", &["cwd"]).attempt().to_owned();
+    let (_, path) = cwd.split_once(' ').unwrap();
+    assert!(path.contains("/run-"), "{cwd}");
+    assert!(!std::path::Path::new(path).exists());
 }

@@ -7,8 +7,12 @@ use std::process::Output;
 use crate::bench::{Bench, POLICY, command, write_policy};
 use crate::{Case, cases};
 
+/// Passes a socket as systemd does; part of systemd.
+pub(crate) const ACTIVATOR: &str = "systemd-socket-activate";
+
 pub(crate) fn cases() -> Vec<Case> {
-    cases![Nothing:
+    let activated = cases![SocketActivation: an_inherited_socket_is_served];
+    let anywhere = cases![Nothing:
         a_policy_with_errors_stops_the_start_with_all_of_them,
         a_policy_that_others_can_write_is_not_read,
         an_empty_policy_directory_is_an_error,
@@ -17,21 +21,27 @@ pub(crate) fn cases() -> Vec<Case> {
         a_stale_socket_is_replaced,
         wrong_usage_is_its_own_exit_code,
         check_reports_a_good_policy,
+        a_warning_ends_before_the_verdict_begins,
         explain_tells_the_canonical_command_line_and_refusals,
         doctor_tries_the_layers,
         a_bad_reload_keeps_the_old_policy,
         a_good_reload_is_taken,
         the_shipped_policy_is_good,
-    ]
-    .into()
+    ];
+    anywhere.into_iter().chain(activated).collect()
 }
 
-fn mode_flag() -> &'static [&'static str] {
-    if nix::unistd::geteuid().is_root() { &[] } else { &["--unprivileged"] }
+/// Root: users that no other test's runner has. Everybody else: the mode of an ordinary user.
+fn mode_flags() -> Vec<String> {
+    if nix::unistd::geteuid().is_root() {
+        vec!["--first-uid".to_owned(), crate::bench::unused_uids().to_string()]
+    } else {
+        vec!["--unprivileged".to_owned()]
+    }
 }
 
 fn runner(args: &[&str]) -> Output {
-    command().args(args).args(mode_flag()).output().unwrap()
+    command().args(args).args(mode_flags()).output().unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -42,7 +52,7 @@ fn a_policy_with_errors_stops_the_start_with_all_of_them() {
     let dir = tempfile::tempdir().unwrap();
     let broken = POLICY
         .replace("profile = \"base\"\naliases", "profil = \"base\"\naliases")
-        .replace("network = { connect_tcp = [443] }", "network = \"some\"")
+        .replacen("network = \"any\"", "network = \"some\"", 1)
         .replace("cpu_s = 2", "cpu_s = \"two\"");
     let policy = write_policy(dir.path(), &broken);
     let socket = dir.path().join("s");
@@ -121,7 +131,7 @@ fn a_stale_socket_is_replaced() {
         .arg(&bench.socket)
         .arg("--audit")
         .arg(&bench.audit)
-        .args(mode_flag())
+        .args(mode_flags())
         .stdin(std::process::Stdio::piped())
         .spawn()
         .unwrap();
@@ -134,6 +144,30 @@ fn a_stale_socket_is_replaced() {
     assert!(again.wait().unwrap().success());
 }
 
+fn an_inherited_socket_is_served() {
+    let mut bench = Bench::start();
+    bench.process.kill().unwrap();
+    bench.process.wait().unwrap();
+    fs::remove_file(&bench.socket).unwrap();
+    let mut activator = std::process::Command::new(ACTIVATOR)
+        .args(["--seqpacket", "--listen"])
+        .arg(&bench.socket)
+        .arg(crate::bench::RUNNER)
+        .args(["serve", "--socket", "/nonexistent/unused", "--policy"])
+        .arg(bench.dir.path().join("policy.d"))
+        .arg("--audit")
+        .arg(&bench.audit)
+        .args(mode_flags())
+        .spawn()
+        .unwrap();
+    crate::bench::eventually("the activator listens", || bench.socket.exists());
+    assert_eq!(bench.run("attacker", &["exit", "7"]).exit().status, proto::Status::Code(7));
+    // It has become the runner.
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(activator.id()).unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+    assert!(activator.wait().unwrap().success());
+}
+
 fn wrong_usage_is_its_own_exit_code() {
     let output = command().arg("--no-such-option").output().unwrap();
     assert_eq!(output.status.code(), Some(64));
@@ -144,12 +178,25 @@ fn wrong_usage_is_its_own_exit_code() {
     assert!(text(&output.stderr).contains("--unprivileged"));
 }
 
+fn a_warning_ends_before_the_verdict_begins() {
+    let dir = tempfile::tempdir().unwrap();
+    let missing = "\n[command.gone]\nabout = \"Gone\"\npath = \"/usr/bin/no-such-program\"\nprofile = \"base\"\n";
+    let policy = write_policy(dir.path(), &format!("{POLICY}{missing}"));
+    let output = runner(&["check", policy.to_str().unwrap()]);
+    let said = text(&output.stdout);
+    assert!(output.status.success(), "{said}{}", text(&output.stderr));
+    let mut lines = said.lines();
+    assert!(lines.next().unwrap().starts_with("warning: "), "{said}");
+    let verdict = lines.next_back().unwrap();
+    assert!(verdict.starts_with(policy.to_str().unwrap()), "{said}");
+}
+
 fn check_reports_a_good_policy() {
     let dir = tempfile::tempdir().unwrap();
     let policy = write_policy(dir.path(), POLICY);
     let output = runner(&["check", policy.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    assert!(text(&output.stdout).contains("4 commands"), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).contains("3 commands"), "{}", text(&output.stdout));
 }
 
 fn explain_tells_the_canonical_command_line_and_refusals() {
@@ -158,7 +205,7 @@ fn explain_tells_the_canonical_command_line_and_refusals() {
     let policy = policy.to_str().unwrap();
     let explain = |argv: &[&str]| {
         let mut command = command();
-        command.args(["explain", "--policy", policy]).args(mode_flag()).arg("--").args(argv);
+        command.args(["explain", "--policy", policy]).args(mode_flags()).arg("--").args(argv);
         command.output().unwrap()
     };
     let allowed = explain(&["attacker", "read", "/etc/passwd"]);

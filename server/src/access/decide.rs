@@ -41,11 +41,10 @@ pub fn decide<'a>(caller: &'a Caller, entry: &'a Entry) -> Result<Permit<'a>, Re
 mod tests {
     use super::*;
     use crate::catalog::fixture::{api_tool, entry};
-    use crate::model::caller::UserId;
 
     #[test]
     fn a_permit_names_the_caller_and_the_tool_that_were_judged() {
-        let caller = Caller { user: UserId::LOCAL, token: None };
+        let caller = Caller::LOCAL;
         let entry = entry(api_tool("one", []));
         let permit = decide(&caller, &entry).unwrap();
         assert_eq!(permit.caller(), &caller);

@@ -1,13 +1,13 @@
 //! Answers admin requests, whichever way they came: over the socket, or from a CLI that has opened
 //! the store itself.
 
-use std::error::Error;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::protocol::{Reply, Request, Status};
 use crate::limits;
+use crate::model::causes::chain;
 use crate::store::error::{ReadError, WriteError};
 use crate::store::open::Store;
 
@@ -77,16 +77,4 @@ fn written(result: Result<Reply, WriteError>) -> Reply {
 
 fn read(result: Result<Reply, ReadError>) -> Reply {
     result.unwrap_or_else(|error| Reply::Failed(chain(&error)))
-}
-
-/// An error and its causes. Admins may see them all.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

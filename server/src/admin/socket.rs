@@ -14,13 +14,11 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::desk::{Desk, chain};
+use super::desk::Desk;
 use super::line::{self, LineError};
 use super::protocol::{Reply, Request, SOCKET};
 use crate::limits;
-
-/// After an accept that failed, usually for want of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+use crate::model::causes::chain;
 
 /// The socket, listening.
 #[derive(Debug)]
@@ -87,7 +85,7 @@ impl AdminSocket {
                 Ok((stream, _unnamed)) => stream,
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept on the admin socket");
-                    sleep(ACCEPT_PAUSE).await;
+                    sleep(limits::ACCEPT_PAUSE).await;
                     continue;
                 }
             };

@@ -3,15 +3,13 @@
 
 use std::error::Error as StdError;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, StatusCode};
-use rustls::pki_types::CertificateDer;
-use rustls::{ClientConfig, RootCertStore};
 
 use super::request::Request;
+use super::tls;
 use crate::limits;
 
 /// Idle connections that are kept for one host.
@@ -78,7 +76,7 @@ impl Client {
     /// Makes the client. A host without certificate authorities gets Mozilla's.
     pub fn new() -> Result<Self, ClientError> {
         let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls()?)
+            .tls_backend_preconfigured(tls::config(tls::roots()).map_err(ClientError::Tls)?)
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
@@ -130,41 +128,10 @@ impl Client {
     }
 }
 
-/// TLS with a provider of its own, so that nothing global must be installed before.
-fn tls() -> Result<ClientConfig, ClientError> {
-    let native = rustls_native_certs::load_native_certs();
-    for error in &native.errors {
-        tracing::debug!(%error, "a certificate authority of this host cannot be read");
-    }
-    let roots = roots(native.certs);
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(ClientError::Tls)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
-}
-
-/// The authorities to trust: this host's, or Mozilla's where it has none that can be read.
-fn roots(native: Vec<CertificateDer<'static>>) -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(native);
-    if roots.is_empty() {
-        tracing::warn!("this host has no certificate authorities; taking the built-in ones");
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
-    roots
-}
-
 fn sorted(error: reqwest::Error) -> SendError {
     // The URL has the query in it, and that may have a credential.
     let error = error.without_url();
-    let refused = |e: &(dyn StdError + 'static)| {
-        e.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::ConnectionRefused)
-    };
-    let refused = caused_by(&error, refused);
+    let refused = is_refused(&error);
     let tls = caused_by(&error, <dyn StdError>::is::<rustls::Error>);
     let (timeout, dns, connect) = (error.is_timeout(), error.is_dns(), error.is_connect());
     let error = Box::new(error);
@@ -176,6 +143,13 @@ fn sorted(error: reqwest::Error) -> SendError {
         () if connect => SendError::Connect(error),
         () => SendError::Broken(error),
     }
+}
+
+/// Whether nobody listened.
+pub fn is_refused(error: &(dyn StdError + 'static)) -> bool {
+    caused_by(error, |e| {
+        e.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::ConnectionRefused)
+    })
 }
 
 fn caused_by(
@@ -205,13 +179,6 @@ mod tests {
     #[test]
     fn a_client_can_be_made_on_any_host() {
         assert!(Client::new().is_ok());
-    }
-
-    #[test]
-    fn a_host_without_authorities_or_with_garbled_ones_gets_the_built_in_ones() {
-        for native in [Vec::new(), vec![CertificateDer::from(b"garbled".to_vec())]] {
-            assert_eq!(roots(native).len(), webpki_roots::TLS_SERVER_ROOTS.len());
-        }
     }
 
     #[test]

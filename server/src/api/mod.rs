@@ -5,6 +5,7 @@ pub mod client;
 pub mod redact;
 pub mod request;
 pub mod response;
+pub mod tls;
 
 use crate::call::args::ValidArgs;
 use crate::model::endpoint::Endpoint;
@@ -23,4 +24,4 @@ pub async fn call(client: &client::Client, endpoint: &Endpoint, args: &ValidArgs
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

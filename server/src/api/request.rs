@@ -16,7 +16,7 @@ use crate::model::endpoint::{ApiPlace, Auth, Endpoint, PathPart, ResponseKind};
 use crate::model::plain::plain;
 
 /// How the server names itself.
-const AGENT: &str = concat!("mcpfusion/", env!("CARGO_PKG_VERSION"));
+pub const AGENT: &str = concat!("mcpfusion/", env!("CARGO_PKG_VERSION"));
 /// All but `unreserved` (RFC 3986, 2.3).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// All but `unreserved` and what a query (RFC 3986, 3.4) may hold without a meaning to forms.

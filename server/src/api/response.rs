@@ -7,6 +7,7 @@ use url::Url;
 use super::client::{Answer, SendError};
 use super::redact::Redactor;
 use crate::limits;
+use crate::model::causes::chain;
 use crate::model::endpoint::{Endpoint, ResponseKind};
 use crate::model::outcome::Outcome;
 
@@ -166,14 +167,4 @@ fn printable(text: &str) -> String {
 fn clipped(text: &str, max: usize) -> String {
     let end = text.floor_char_boundary(max);
     text.get(..end).unwrap_or_default().to_owned()
-}
-
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.extend([": ", &cause.to_string()]);
-        next = cause.source();
-    }
-    text
 }

@@ -31,7 +31,8 @@ use crate::model::tool::Action;
 
 const TOKEN: &str = "tok-3n/\"x+y";
 
-async fn upstream(app: Router) -> SocketAddr {
+/// Serves `app` on a port of its own.
+pub(crate) async fn upstream(app: Router) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, app).await });

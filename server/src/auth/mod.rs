@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use crate::limits;
-use crate::model::caller::{Caller, TokenHash, UserId};
+use crate::model::caller::{Caller, TokenHash};
 
 pub mod table;
 pub mod token;
@@ -16,7 +16,7 @@ use table::Tokens;
 /// How callers are told apart.
 #[derive(Debug, Clone)]
 pub enum Access {
-    /// Not at all: every caller is [`UserId::LOCAL`].
+    /// Not at all: every caller is [`Caller::LOCAL`].
     NoAuth,
     /// By bearer tokens.
     Tokens(Arc<Tokens>),
@@ -44,7 +44,7 @@ impl Access {
         authorization: Option<&HeaderValue>,
     ) -> Result<Caller, Unauthorized> {
         match self {
-            Self::NoAuth => Ok(Caller { user: UserId::LOCAL, token: None }),
+            Self::NoAuth => Ok(Caller::LOCAL),
             Self::Tokens(tokens) => {
                 let value = authorization.ok_or(Unauthorized::Missing)?;
                 let token = bearer(value).ok_or(Unauthorized::Malformed)?;

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::clock::{Clock, Timestamp};
+use crate::model::caller::UserId;
 use table::Change;
 use token::Token;
 
@@ -121,7 +122,7 @@ fn only_a_use_that_succeeded_is_noted_and_only_until_it_is_kept() {
 
 #[test]
 fn without_authentication_everyone_is_the_local_user() {
-    let local = Ok(Caller { user: UserId::LOCAL, token: None });
+    let local = Ok(Caller::LOCAL);
     assert_eq!(Access::NoAuth.authenticate(None), local);
     assert_eq!(ask(&Access::NoAuth, "Basic whatever"), local);
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::coerce::coerce;
 use crate::catalog::Entry;
-use crate::catalog::snapshot::nearest;
+use crate::model::nearest::nearest;
 use crate::model::param::{Param, Presence};
 
 /// Most problems that one refusal lists; what is wrong beyond them is not looked for.
@@ -115,9 +115,9 @@ fn recognise<'a>(params: &[&'a Param], name: &str) -> Result<&'a Param, Problem>
         return Err(Problem { at, what: "is set by the server and cannot be sent".into() });
     }
     let names = || shown().map(|param| param.exposed.as_str());
-    // Comparing is quadratic; nobody misspells a name of this length.
-    let meant = Some(name).filter(|n| n.len() <= 256).and_then(|n| nearest(n, names()));
-    let hint = meant.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
+    let hint = nearest(name, names())
+        .map(|meant| format!("; did you mean `{meant}`?"))
+        .unwrap_or_default();
     let list = names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let list = if list.is_empty() { "none".to_owned() } else { list };
     let what = format!("is not a parameter of this tool{hint}; it takes {list}");

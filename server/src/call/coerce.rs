@@ -5,6 +5,7 @@
 use serde_json::{Number, Value};
 
 use crate::model::param::{ItemKind, ParamKind};
+use crate::model::plain::whole;
 
 /// `value` as `kind`, where it clearly means one.
 pub fn coerce(value: Value, kind: &ParamKind) -> Value {
@@ -55,11 +56,7 @@ fn number(value: Value) -> Value {
 
 fn integer(value: Value) -> Value {
     let value = number(value);
-    let whole = value
-        .as_f64()
-        .filter(|float| value.is_f64() && float.fract() == 0.0)
-        .and_then(|float| float.to_string().parse::<i64>().ok());
-    whole.map_or(value, Value::from)
+    value.as_number().and_then(whole).map_or(value, Value::Number)
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub fn input(tool: &Tool) -> Value {
 
 fn property(param: &Param) -> Value {
     let mut schema = Map::new();
-    schema.insert("type".into(), kind(&param.kind).into());
+    schema.insert("type".into(), param.kind.as_str().into());
     if !param.description.is_empty() {
         schema.insert("description".into(), param.description.as_str().into());
     }
@@ -56,17 +56,6 @@ fn property(param: &Param) -> Value {
         }
     }
     Value::Object(schema)
-}
-
-fn kind(kind: &ParamKind) -> &'static str {
-    match kind {
-        ParamKind::Array(_) => "array",
-        ParamKind::Boolean => "boolean",
-        ParamKind::Integer => "integer",
-        ParamKind::Number => "number",
-        ParamKind::Object => "object",
-        ParamKind::String => "string",
-    }
 }
 
 fn items(item: &ItemKind) -> Value {

@@ -99,6 +99,7 @@ mod tests {
     use http::StatusCode;
 
     use super::*;
+    use crate::api::tests::upstream;
     use crate::mcp::tests::rig::{ANNA, Rig};
 
     fn url(text: &str) -> Url {
@@ -113,10 +114,7 @@ mod tests {
 
     /// A server that answers everything in this way.
     async fn other_server(answer: axum::routing::MethodRouter) -> Url {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let at = listener.local_addr().unwrap();
-        let app = Router::new().route("/mcp", answer);
-        tokio::spawn(async move { axum::serve(listener, app).await });
+        let at = upstream(Router::new().route("/mcp", answer)).await;
         url(&format!("http://{at}/mcp"))
     }
 

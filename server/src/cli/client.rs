@@ -1,21 +1,22 @@
 //! A client of MCP servers: one stateless request of 2026-07-28, and its result or a reason that
 //! says what to do.
 
-use std::error::Error as _;
-use std::io;
-use std::sync::Arc;
-
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use http::{HeaderMap as Headers, StatusCode};
+use http::StatusCode;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
+use rustls::RootCertStore;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use url::Url;
 
+use crate::api::client::is_refused;
+use crate::api::request::AGENT;
+use crate::api::tls;
 use crate::limits;
 use crate::mcp::discover::VERSION;
+use crate::mcp::header;
 use crate::mcp::version::{PROTOCOL_VERSION, Revision};
 use crate::model::secret::Secret;
 
@@ -208,14 +209,15 @@ fn headers(
     method: &'static str,
     name: Option<&str>,
     token: Option<&Secret>,
-) -> Result<Headers, ClientError> {
+) -> Result<HeaderMap, ClientError> {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(PROTOCOL_VERSION, HeaderValue::from_static(Revision::V2026_07_28.as_str()));
-    headers.insert(HeaderName::from_static("mcp-method"), HeaderValue::from_static(method));
+    headers.insert(header::METHOD, HeaderValue::from_static(method));
     if let Some(name) = name {
-        headers.insert(HeaderName::from_static("mcp-name"), header_value(name));
+        let value = HeaderValue::from_str(&header::encode(name));
+        headers.insert(header::NAME, value.unwrap_or(HeaderValue::from_static("")));
     }
     if let Some(token) = token {
         let text = format!("Bearer {}", token.expose());
@@ -226,57 +228,20 @@ fn headers(
     Ok(headers)
 }
 
-/// Text as it is, or in base64 where a header cannot carry it (2026-07-28, streamable HTTP).
-fn header_value(text: &str) -> HeaderValue {
-    use base64::Engine as _;
-    let plain = text.bytes().all(|b| matches!(b, 0x20..=0x7e))
-        && text.trim() == text
-        && !text.starts_with("=?base64?");
-    let value = if plain {
-        HeaderValue::from_str(text)
-    } else {
-        let payload = base64::engine::general_purpose::STANDARD.encode(text);
-        HeaderValue::from_str(&format!("=?base64?{payload}?="))
-    };
-    value.unwrap_or(HeaderValue::from_static(""))
-}
-
 /// A client that goes straight to the server: no proxy, no redirect, and for http no authorities.
 fn client(url: &Url) -> reqwest::Result<reqwest::Client> {
-    let mut roots = rustls::RootCertStore::empty();
-    if url.scheme() == "https" {
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        if roots.is_empty() {
-            roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        }
-    }
+    let roots = if url.scheme() == "https" { tls::roots() } else { RootCertStore::empty() };
     let mut builder = reqwest::Client::builder();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider);
     // The provider speaks the default versions; without a configuration the build below says so.
-    if let Ok(tls) = tls.with_safe_default_protocol_versions() {
-        builder = builder
-            .tls_backend_preconfigured(tls.with_root_certificates(roots).with_no_client_auth());
+    if let Ok(tls) = tls::config(roots) {
+        builder = builder.tls_backend_preconfigured(tls);
     }
     builder
         .no_proxy()
         .redirect(Policy::none())
         .connect_timeout(limits::API_CONNECT)
-        .user_agent(concat!("mcpfusion/", env!("CARGO_PKG_VERSION")))
+        .user_agent(AGENT)
         .build()
-}
-
-fn is_refused(error: &reqwest::Error) -> bool {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        if let Some(io) = error.downcast_ref::<io::Error>()
-            && io.kind() == io::ErrorKind::ConnectionRefused
-        {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
 }
 
 fn not_mcp(at: &str, why: String) -> ClientError {

@@ -6,6 +6,7 @@ use std::fmt;
 use super::client::ClientError;
 use super::error::CliError;
 use crate::app::StartError;
+use crate::model::causes::chain;
 
 /// A tool that was called failed.
 pub const FAILED: u8 = 1;
@@ -37,17 +38,7 @@ impl Failure {
 
     /// An error with everything that caused it.
     pub fn of(code: u8, error: &dyn Error) -> Self {
-        let mut text = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            let said = error.to_string();
-            if !text.ends_with(&said) {
-                text.push_str(": ");
-                text.push_str(&said);
-            }
-            cause = error.source();
-        }
-        Self { code, text }
+        Self { code, text: chain(error) }
     }
 }
 

@@ -155,7 +155,11 @@ fn arguments(words: &[String]) -> Result<Map<String, Value>, Failure> {
 }
 
 fn print(text: &str) -> Result<(), Failure> {
-    writeln!(io::stdout(), "{text}").map_err(|e| Failure::of(INTERNAL, &e))
+    match writeln!(io::stdout(), "{text}") {
+        // Whoever reads has enough: `mcpfusion tools | head`.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::new(0, "")),
+        written => written.map_err(|e| Failure::of(INTERNAL, &e)),
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use http::HeaderValue;
 
+use super::expand::lookup;
 use super::node::{Fields, Keys, Reader, Spanned, Unset, did_you_mean};
 use super::source::Span;
 use crate::model::endpoint::Auth;
@@ -92,8 +93,7 @@ fn token(cx: &mut Reader<'_>, config: &Fields<'_>) -> Option<Secret> {
 }
 
 fn variable(cx: &mut Reader<'_>, name: &str, span: Span) -> Option<String> {
-    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    let value = if plain { (cx.env)(name).filter(|value| !value.is_empty()) } else { None };
+    let value = lookup(name, cx.env);
     if value.is_none() {
         let message = format!("auth needs the environment variable {name}, which is not set");
         cx.error(span, message, format!("set {name}"));

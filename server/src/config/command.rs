@@ -5,7 +5,6 @@ use std::sync::Arc;
 use jsonc_parser::ast::Value as Ast;
 use serde_json::Value;
 
-use super::constraint::word;
 use super::hints;
 use super::load::{Found, tool_name};
 use super::node::{Entry, Fields, Keys, Reader, Unset, did_you_mean, opening};
@@ -206,7 +205,7 @@ fn check_kind(cx: &mut Reader<'_>, read: &Placeless<'_>, place: &CommandPlace) -
         }
     };
     if !fits {
-        let (name, kind) = (&read.param.name, word(kind));
+        let (name, kind) = (&read.param.name, kind.as_str());
         let message = format!("`{name}` of location `{}` has type {kind}", read.location.value);
         cx.error(read.name_span, message, format!("it needs {needs}"));
         return None;

@@ -8,7 +8,9 @@ use serde_json::{Number, Value};
 
 use super::node::{Fields, Keys, Reader, Unset, span};
 use super::source::Span;
+use crate::limits;
 use crate::model::param::{Constraints, ItemKind, ParamKind};
+use crate::model::plain::whole;
 
 /// The keys of `validation`, and their aliases on a parameter.
 pub(super) const KEYS: &[&str] =
@@ -16,9 +18,6 @@ pub(super) const KEYS: &[&str] =
 
 const VALIDATION: Keys =
     Keys { what: "a validation", read: KEYS, not_yet: &[], tuning: &[], idle: &[] };
-
-/// Bytes of a compiled pattern.
-const PATTERN_SIZE: usize = 1 << 20;
 
 /// The constraints of a parameter.
 pub(super) fn read(cx: &mut Reader<'_>, param: &Fields<'_>, kind: &ParamKind) -> Constraints {
@@ -40,7 +39,7 @@ pub(super) fn read(cx: &mut Reader<'_>, param: &Fields<'_>, kind: &ParamKind) ->
     for key in KEYS {
         let Some((entry, name)) = find(key) else { continue };
         if !applies(key, kind) {
-            let message = format!("`{key}` has no effect on a value of type {}", word(kind));
+            let message = format!("`{key}` has no effect on a value of type {}", kind.as_str());
             cx.warning(entry.key_span, message, other_key(key, kind));
             continue;
         }
@@ -106,7 +105,7 @@ fn pattern(cx: &mut Reader<'_>, value: &Ast<'_>, name: &str) -> Option<String> {
         }
         Ok(_) => {
             if let Err(error) =
-                regex::RegexBuilder::new(&text.value).size_limit(PATTERN_SIZE).build()
+                regex::RegexBuilder::new(&text.value).size_limit(limits::PATTERN).build()
             {
                 let message = format!("{name} cannot be compiled: {error}");
                 cx.error(text.span, message, "make it simpler");
@@ -147,14 +146,14 @@ fn one_of(cx: &mut Reader<'_>, value: &Ast<'_>, name: &str, kind: &ParamKind) ->
     let mut out = Vec::with_capacity(items.len());
     let mut seen = BTreeSet::new();
     for item in items {
-        let Some(found) = cx.json(item, name) else { continue };
+        let Some(found) = cx.json(item, name, Unset::Warn) else { continue };
         match coerce(kind, found) {
             Ok(found) if !seen.insert(found.to_string()) => {
                 cx.warning(span(item), format!("{name} has a value twice"), "remove one");
             }
             Ok(found) => out.push(found),
             Err(_) => {
-                let message = format!("{name} holds what is not of type {}", word(kind));
+                let message = format!("{name} holds what is not of type {}", kind.as_str());
                 let help = if matches!(kind, ParamKind::Array(_)) {
                     "to limit the items, give `items` as a JSON Schema"
                 } else {
@@ -165,18 +164,6 @@ fn one_of(cx: &mut Reader<'_>, value: &Ast<'_>, name: &str, kind: &ParamKind) ->
         }
     }
     out
-}
-
-/// What a type is called in a config.
-pub(super) fn word(kind: &ParamKind) -> &'static str {
-    match kind {
-        ParamKind::Array(_) => "array",
-        ParamKind::Boolean => "boolean",
-        ParamKind::Integer => "integer",
-        ParamKind::Number => "number",
-        ParamKind::Object => "object",
-        ParamKind::String => "string",
-    }
 }
 
 /// A value that is not of the type, also when read as text.
@@ -197,7 +184,7 @@ pub(super) fn coerce(kind: &ParamKind, value: Value) -> Result<Value, WrongType>
         ParamKind::String => value.is_string(),
         ParamKind::Boolean => value.is_boolean(),
         ParamKind::Number => value.is_number(),
-        ParamKind::Integer => return whole(value),
+        ParamKind::Integer => return as_whole(&value).ok_or(WrongType),
         ParamKind::Object => value.is_object(),
         ParamKind::Array(items) => {
             value.as_array().is_some_and(|found| found.iter().all(|item| item_fits(items, item)))
@@ -210,7 +197,7 @@ fn item_fits(kind: &ItemKind, item: &Value) -> bool {
     match kind {
         ItemKind::String => item.is_string(),
         ItemKind::Number => item.is_number(),
-        ItemKind::Integer => whole(item.clone()).is_ok(),
+        ItemKind::Integer => as_whole(item).is_some(),
         ItemKind::Boolean => item.is_boolean(),
         ItemKind::Object => item.is_object(),
         ItemKind::Schema(schema) => {
@@ -219,14 +206,8 @@ fn item_fits(kind: &ItemKind, item: &Value) -> bool {
     }
 }
 
-/// `10.0` is the whole number 10 (JSON Schema, 6.1.1).
-fn whole(value: Value) -> Result<Value, WrongType> {
-    if value.is_i64() || value.is_u64() {
-        return Ok(value);
-    }
-    let text =
-        value.as_f64().filter(|number| number.fract() == 0.0).map(|number| number.to_string());
-    text.and_then(|text| text.parse::<i64>().ok()).map(Value::from).ok_or(WrongType)
+fn as_whole(value: &Value) -> Option<Value> {
+    value.as_number().and_then(whole).map(Value::Number)
 }
 
 /// What a value of the right type breaks, in words.

@@ -19,10 +19,9 @@ pub(super) struct Expanded {
 /// Expands one string value. An empty variable counts as unset.
 pub(super) fn expand(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Expanded {
     let mut out = Expanded { text: String::with_capacity(text.len()), unset: Vec::new() };
-    let lookup = |name: &str| env(name).filter(|value| !value.is_empty());
     let mut rest = text;
     if let Some(below) = text.strip_prefix("~/") {
-        match lookup("HOME") {
+        match lookup("HOME", env) {
             Some(home) => {
                 out.text.push_str(home.trim_end_matches('/'));
                 out.text.push('/');
@@ -41,8 +40,7 @@ pub(super) fn expand(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Expand
             Some((name, default)) => (name, Some(default)),
             None => (inside, None),
         };
-        let value = if is_variable(name) { lookup(name) } else { None };
-        match (value, default) {
+        match (lookup(name, env), default) {
             (Some(value), _) => out.text.push_str(&value),
             (None, Some(default)) if !name.is_empty() => out.text.push_str(default),
             (None, _) => {
@@ -60,9 +58,14 @@ pub(super) fn expand(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Expand
     out
 }
 
-/// A name that an environment can hold (POSIX, 8.1) without surprises.
-fn is_variable(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+/// A variable that is set, not empty, and has a name that an environment can hold without
+/// surprises (POSIX, 8.1).
+pub(super) fn lookup(name: &str, env: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    if name.is_empty() || !name.bytes().all(is_part) {
+        return None;
+    }
+    env(name).filter(|value| !value.is_empty())
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::diagnostic::{Diagnostic, Report, Severity};
 use super::expand;
 use super::last_wins::LastWins;
 use super::source::{Source, Span};
+use crate::model::nearest::nearest;
 
 /// A value with its place.
 #[derive(Debug, Clone)]
@@ -60,7 +61,7 @@ pub(super) struct Fields<'a> {
 /// How bad an unset variable is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unset {
-    /// The value is of no use without it: credentials, URLs.
+    /// The value is of no use without it: credentials, URLs, what a call sends unseen.
     Refuse,
     /// The reference stays as it was written.
     Warn,
@@ -251,22 +252,25 @@ impl Reader<'_> {
     }
 
     /// Reads any JSON; strings in it are expanded, keys are not.
-    pub(super) fn json(&mut self, value: &Ast<'_>, what: &str) -> Option<Value> {
+    pub(super) fn json(&mut self, value: &Ast<'_>, what: &str, unset: Unset) -> Option<Value> {
         Some(match value {
-            Ast::StringLit(_) => Value::String(self.text(value, what, Unset::Warn)?.value),
+            Ast::StringLit(_) => Value::String(self.text(value, what, unset)?.value),
             Ast::NumberLit(_) => Value::Number(self.number(value, what)?),
             Ast::BooleanLit(literal) => Value::Bool(literal.value),
             Ast::NullKeyword(_) => Value::Null,
             Ast::Array(array) => {
-                let items = array.elements.iter().map(|item| self.json(item, what));
-                Value::Array(items.collect::<Option<_>>()?)
+                let items = array.elements.iter().map(|item| self.json(item, what, unset));
+                // Each is read, also after one that is wrong: all problems are told at once.
+                let items: Vec<_> = items.collect();
+                Value::Array(items.into_iter().collect::<Option<_>>()?)
             }
             Ast::Object(_) => {
-                let mut map = Map::new();
-                for entry in self.map(value, what)? {
-                    map.insert(entry.key.to_owned(), self.json(entry.value, what)?);
-                }
-                Value::Object(map)
+                let entries = self.map(value, what)?.into_iter();
+                let members = entries.map(|entry| {
+                    Some((entry.key.to_owned(), self.json(entry.value, what, unset)?))
+                });
+                let members: Vec<_> = members.collect();
+                Value::Object(members.into_iter().collect::<Option<Map<_, _>>>()?)
             }
         })
     }
@@ -342,13 +346,8 @@ pub(super) fn opening(value: &Ast<'_>) -> Span {
 
 /// `did you mean ...?`, if one of the known words is near.
 pub(super) fn did_you_mean(word: &str, known: &[&str]) -> String {
-    let word = word.to_ascii_lowercase();
-    let nearest = known
-        .iter()
-        .map(|known| (strsim::jaro_winkler(&word, &known.to_ascii_lowercase()), known))
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .filter(|(nearness, _)| *nearness > 0.8);
-    nearest.map(|(_, known)| format!("did you mean `{known}`?")).unwrap_or_default()
+    let nearest = nearest(word, known.iter().copied());
+    nearest.map(|known| format!("did you mean `{known}`?")).unwrap_or_default()
 }
 
 /// Whether a value means the same as its key not being there.

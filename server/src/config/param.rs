@@ -3,8 +3,8 @@
 use jsonc_parser::ast::Value as Ast;
 use serde_json::Value;
 
-use super::constraint::{self, coerce, word};
-use super::node::{Entry, Fields, Keys, Reader, Spanned, Unset, did_you_mean, opening, span};
+use super::constraint::{self, coerce};
+use super::node::{Fields, Keys, Reader, Spanned, Unset, did_you_mean, opening, span};
 use super::source::Span;
 use crate::limits;
 use crate::model::name::MAX_TOOL_NAME;
@@ -44,14 +44,20 @@ pub(super) fn read<'a>(
     let exposed = exposed(cx, &name, alias);
     let constraints = constraint::read(cx, &fields, &kind);
     let default = fields.get("default");
-    let value = default
-        .and_then(|entry| own_value(cx, entry, &fields.name("default"), &kind, &constraints));
+    // No client could see what is missing in a static value, nor send it.
+    let unset = if fixed { Unset::Refuse } else { Unset::Warn };
+    let value = default.and_then(|entry| {
+        let raw = cx.json(entry.value, &fields.name("default"), unset)?;
+        own_value(cx, span(entry.value), raw, &fields.name("default"), &kind, &constraints)
+    });
     let presence = match value {
         Some(value) if fixed => Presence::Fixed(value),
         Some(value) => Presence::Default(value),
-        None if fixed && default.is_none() => {
-            let message = "a static parameter has no `default`, so it has no value";
-            cx.error(name.span, message, "add `default`, or remove `static`");
+        None if fixed => {
+            if default.is_none() {
+                let message = "a static parameter has no `default`, so it has no value";
+                cx.error(name.span, message, "add `default`, or remove `static`");
+            }
             return None;
         }
         None if required => Presence::Required,
@@ -139,7 +145,7 @@ fn kind(cx: &mut Reader<'_>, fields: &Fields<'_>) -> Option<ParamKind> {
 fn items(cx: &mut Reader<'_>, fields: &Fields<'_>) -> Option<ItemKind> {
     let Some(entry) = fields.get("items") else { return Some(ItemKind::String) };
     let at = opening(entry.value);
-    match cx.json(entry.value, &fields.name("items"))? {
+    match cx.json(entry.value, &fields.name("items"), Unset::Warn)? {
         Value::String(text) => {
             let kind = item_kind(&text);
             if kind.is_none() && !text.is_empty() {
@@ -204,8 +210,8 @@ fn examples(
     let Some(items) = cx.list(entry.value, &name) else { return Vec::new() };
     let mut out = Vec::with_capacity(items.len());
     for value in items {
-        let entry = Entry { value, ..entry };
-        out.extend(own_value(cx, entry, &name, kind, constraints));
+        let raw = cx.json(value, &name, Unset::Warn);
+        out.extend(raw.and_then(|raw| own_value(cx, span(value), raw, &name, kind, constraints)));
     }
     out
 }
@@ -213,16 +219,15 @@ fn examples(
 /// A value that the config gives for its own parameter.
 fn own_value(
     cx: &mut Reader<'_>,
-    entry: Entry<'_>,
+    at: Span,
+    raw: Value,
     name: &str,
     kind: &ParamKind,
     constraints: &Constraints,
 ) -> Option<Value> {
-    let at = span(entry.value);
-    let raw = cx.json(entry.value, name)?;
     let wrote_text = raw.is_string();
     let Ok(value) = coerce(kind, raw) else {
-        cx.error(at, format!("{name} is not of type {}", word(kind)), "");
+        cx.error(at, format!("{name} is not of type {}", kind.as_str()), "");
         return None;
     };
     if *kind == ParamKind::String && !wrote_text {

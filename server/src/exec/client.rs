@@ -16,6 +16,7 @@ use tokio_seqpacket::UnixSeqpacket;
 use tokio_util::sync::CancellationToken;
 
 use super::invocation::Invocation;
+use crate::entropy::{self, NoEntropy};
 use crate::limits;
 use crate::model::caller::Caller;
 
@@ -69,7 +70,7 @@ pub enum RunError {
     Protocol(#[source] ChannelError),
     /// The host gave no random bytes.
     #[error("the run cannot be given a random name, so it was not asked for")]
-    Random(#[source] io::Error),
+    Random(#[source] NoEntropy),
     /// The runner does not talk to this server's user.
     #[error(
         "the runner refused this server's connection; its operator lets the server's user in, and \
@@ -241,8 +242,7 @@ fn keep(kept: &mut Vec<u8>, chunk: &[u8]) {
 
 /// The messages of one run: what to execute, then all of stdin, then its end.
 fn requests(caller: &Caller, run: Invocation) -> Result<VecDeque<Request>, RunError> {
-    let mut id = [0; 16];
-    getrandom::fill(&mut id).map_err(|e| RunError::Random(io::Error::other(e.to_string())))?;
+    let id = entropy::bytes().map_err(RunError::Random)?;
     let args =
         run.args.into_iter().map(|arg| text("an argument", arg)).collect::<Result<_, _>>()?;
     let env = run
@@ -254,7 +254,7 @@ fn requests(caller: &Caller, run: Invocation) -> Result<VecDeque<Request>, RunEr
         })
         .collect::<Result<_, RunError>>()?;
     let execute = Execute {
-        run: RunId(id),
+        run: RunId(*id),
         principal: text("the user", caller.user.to_string())?,
         command: text("the command", run.key)?,
         args: List::new(args).map_err(over("the list of arguments"))?,

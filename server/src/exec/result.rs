@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::client::{Run, RunError};
 use super::readable::readable;
 use crate::limits;
+use crate::model::causes::chain;
 use crate::model::outcome::Outcome;
 
 /// Longest text of the runner's own that is shown, bytes.
@@ -104,7 +105,7 @@ pub fn not_run(class: &str, text: &str, rule: Option<&str>) -> Outcome {
 }
 
 fn log(error: &RunError) {
-    let cause = std::error::Error::source(error).map(ToString::to_string);
+    let cause = std::error::Error::source(error).map(chain);
     tracing::warn!(%error, cause, "no run");
 }
 

@@ -5,6 +5,7 @@ pub mod cancel;
 pub mod discover;
 pub mod dispatch;
 pub mod fault;
+pub mod header;
 pub mod jsonrpc;
 pub mod legacy;
 pub mod modern;

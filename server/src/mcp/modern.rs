@@ -1,24 +1,16 @@
 //! The wire of 2026-07-28: each request carries its revision and the client's capabilities, repeats
 //! what proxies route by in headers, and stands alone. Hanging up cancels it.
 
-use std::borrow::Cow;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use http::header::{HeaderMap, HeaderName};
 use tokio_util::sync::CancellationToken;
 
 use super::discover;
 use super::dispatch::{Mcp, Post, Reply};
 use super::fault::{Fault, Kind, shown};
+use super::header::{self, METHOD, NAME};
 use super::jsonrpc::{Message, Object, Plain, Request};
 use super::tools::{self, EmptyList};
 use super::version::{Era, PROTOCOL_VERSION, Revision};
-
-/// The header that repeats the method.
-const METHOD: HeaderName = HeaderName::from_static("mcp-method");
-/// The header that repeats the tool's name.
-const NAME: HeaderName = HeaderName::from_static("mcp-name");
 
 /// Answers a message of this era.
 pub async fn answer(mcp: &Mcp, message: Message<'_>, post: Post<'_>) -> Reply {
@@ -110,7 +102,7 @@ fn known(revision: &str) -> Result<Revision, Fault> {
 fn repeats(headers: &HeaderMap, name: &HeaderName, body: &str) -> Result<(), Fault> {
     let mut sent = headers.get_all(name).iter();
     let told = match (sent.next(), sent.next()) {
-        (Some(value), None) => value.to_str().ok().and_then(decode),
+        (Some(value), None) => value.to_str().ok().and_then(header::decode),
         (None, _) => {
             return Err(Fault::new(Kind::Header, format!("the header {name} is missing")));
         }
@@ -120,39 +112,4 @@ fn repeats(headers: &HeaderMap, name: &HeaderName, body: &str) -> Result<(), Fau
         return Ok(());
     }
     Err(Fault::new(Kind::Header, format!("the header {name} does not say what the body says")))
-}
-
-/// A header's value: itself, or `=?base64?...?=` for what a header cannot carry. A broken one is
-/// nothing, so that it is equal to nothing.
-fn decode(value: &str) -> Option<Cow<'_, str>> {
-    let wrapped = value.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?="));
-    match wrapped {
-        None => Some(Cow::Borrowed(value)),
-        Some(payload) => {
-            let bytes = BASE64.decode(payload).ok()?;
-            String::from_utf8(bytes).ok().map(Cow::Owned)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_header_value_is_plain_or_base64_and_a_broken_one_is_nothing() {
-        for (value, expected) in [
-            ("echo", Some("echo")),
-            ("", Some("")),
-            ("=?base64?ZWNobw==?=", Some("echo")),
-            ("=?base64?w6k=?=", Some("\u{e9}")),
-            ("=?base64??=", Some("")),
-            ("=?base64?ZWNobw?=", None),
-            ("=?base64?ZWNobx==?=", None),
-            ("=?base64?/w==?=", None),
-            ("=?BASE64?ZWNobw==?=", Some("=?BASE64?ZWNobw==?=")),
-        ] {
-            assert_eq!(decode(value).as_deref(), expected, "{value}");
-        }
-    }
 }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::cancel::Calls;
 use super::version::Revision;
+use crate::entropy::{self, NoEntropy};
 use crate::limits;
 use crate::model::caller::UserId;
 
@@ -25,10 +26,8 @@ pub struct SessionId(u128);
 pub struct InvalidSessionId;
 
 impl SessionId {
-    fn random() -> Result<Self, getrandom::Error> {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes)?;
-        Ok(Self(u128::from_ne_bytes(bytes)))
+    fn random() -> Result<Self, NoEntropy> {
+        Ok(Self(u128::from_ne_bytes(*entropy::bytes()?)))
     }
 }
 
@@ -141,7 +140,7 @@ impl Sessions {
         owner: UserId,
         revision: Revision,
         now: Instant,
-    ) -> Result<Arc<Session>, getrandom::Error> {
+    ) -> Result<Arc<Session>, NoEntropy> {
         let session = Arc::new(Session {
             id: SessionId::random()?,
             owner,

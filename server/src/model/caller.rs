@@ -94,6 +94,11 @@ pub struct Caller {
     pub token: Option<TokenHash>,
 }
 
+impl Caller {
+    /// Every caller under `--no-auth`.
+    pub const LOCAL: Self = Self { user: UserId::LOCAL, token: None };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,6 @@
 //! An API tool's request, compiled: what is known at load is already parsed.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +10,9 @@ use url::Url;
 use super::param::Placed;
 use super::secret::Secret;
 
-/// One HTTP request with holes for the parameters.
-#[derive(Debug, Clone)]
+/// One HTTP request with holes for the parameters. `Debug` shows of its URL the host alone: a path
+/// or a query of the config may have a key in it.
+#[derive(Clone)]
 pub struct Endpoint {
     /// The service it belongs to.
     pub service: Arc<Service>,
@@ -28,6 +30,19 @@ pub struct Endpoint {
     pub response: ResponseKind,
     /// The whole call, from connect to the last byte.
     pub timeout: Duration,
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("service", &self.service.key)
+            .field("method", &self.method)
+            .field("host", &self.base.host_str())
+            .field("params", &self.params)
+            .field("response", &self.response)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What the endpoints of one service share.

@@ -1,5 +1,7 @@
 //! One parameter of a tool: what a client may send, and what stands in when it sends nothing.
 
+use std::fmt;
+
 use serde_json::Value;
 
 /// A parameter with the place that its value goes to (an HTTP request's or a command's).
@@ -47,6 +49,20 @@ pub enum ParamKind {
     String,
 }
 
+impl ParamKind {
+    /// The type's name in JSON Schema and in a config.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Array(_) => "array",
+            Self::Boolean => "boolean",
+            Self::Integer => "integer",
+            Self::Number => "number",
+            Self::Object => "object",
+            Self::String => "string",
+        }
+    }
+}
+
 /// The items of an array.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ItemKind {
@@ -64,8 +80,9 @@ pub enum ItemKind {
     Schema(Value),
 }
 
-/// What happens when the client sends no value.
-#[derive(Debug, Clone, PartialEq)]
+/// What happens when the client sends no value. `Debug` shows no fixed value: many a one is a key
+/// of an API. A default is in what every client is told.
+#[derive(Clone, PartialEq)]
 pub enum Presence {
     /// This value is used.
     Default(Value),
@@ -75,6 +92,17 @@ pub enum Presence {
     Optional,
     /// The call is refused.
     Required,
+}
+
+impl fmt::Debug for Presence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default(value) => write!(f, "Default({value})"),
+            Self::Fixed(_) => f.write_str("Fixed([redacted])"),
+            Self::Optional => f.write_str("Optional"),
+            Self::Required => f.write_str("Required"),
+        }
+    }
 }
 
 /// JSON Schema keywords (2020-12) beside `type`; `None` is no constraint.
@@ -94,4 +122,24 @@ pub struct Constraints {
     pub one_of: Vec<Value>,
     /// `format`.
     pub format: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn debug_output_has_no_fixed_value() {
+        let deep = json!({"headers": ["hunter2", {"key": "hunter2"}]});
+        for value in [json!("hunter2"), deep] {
+            assert_eq!(format!("{:?}", Presence::Fixed(value.clone())), "Fixed([redacted])");
+            assert_eq!(
+                format!("{:#?}", Some(Presence::Fixed(value))).matches("hunter2").count(),
+                0
+            );
+        }
+        assert_eq!(format!("{:?}", Presence::Default(json!("a"))), "Default(\"a\")");
+    }
 }

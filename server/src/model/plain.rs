@@ -26,6 +26,14 @@ pub fn digits(number: &Number) -> String {
     }
 }
 
+/// The number as a whole one: `10.0` is 10 (JSON Schema validation, 6.1.1).
+pub fn whole(number: &Number) -> Option<Number> {
+    if number.is_f64() {
+        return digits(number).parse::<i64>().ok().map(Number::from);
+    }
+    Some(number.clone())
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -44,6 +52,20 @@ mod tests {
             (json!(2.5), "2.5"),
         ] {
             assert_eq!(plain(&number), text);
+        }
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_fraction_of_nothing() {
+        for (number, expected) in [
+            (json!(10.0), Some(json!(10))),
+            (json!(-3.0), Some(json!(-3))),
+            (json!(u64::MAX), Some(json!(u64::MAX))),
+            (json!(7.5), None),
+            (json!(1e21), None),
+        ] {
+            let found = number.as_number().and_then(whole).map(Value::Number);
+            assert_eq!(found, expected, "{number}");
         }
     }
 

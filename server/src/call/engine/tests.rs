@@ -10,6 +10,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::*;
 use crate::api::client::Client;
+use crate::api::tests::upstream;
 use crate::catalog::fixture::{api_tool, command, endpoint, object, param, tool};
 use crate::catalog::schema;
 use crate::exec::client::Runner;
@@ -25,17 +26,15 @@ fn engine(tools: Vec<Tool>) -> Engine {
 }
 
 fn caller() -> Caller {
-    Caller { user: UserId::LOCAL, token: None }
+    Caller::LOCAL
 }
 
 async fn upstream_tool(name: &str, app: Router) -> Tool {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut endpoint = endpoint([(
         param("q", ParamKind::String, Presence::Optional),
         ApiPlace::Query("q".into()),
     )]);
-    endpoint.base = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
-    tokio::spawn(async move { axum::serve(listener, app).await });
+    endpoint.base = format!("http://{}/", upstream(app).await).parse().unwrap();
     tool(name, Action::Api(endpoint))
 }
 

@@ -156,6 +156,7 @@ fn start_runner(args: &Demo, place: &Place) -> Result<Child, Failure> {
         Some(uid) => {
             let uid = OsString::from(uid.to_string());
             arguments.extend(["--allow-uid".into(), uid.clone(), "--socket-group".into(), uid]);
+            arguments.extend(["--first-uid".into(), place::FIRST_UID.to_string().into()]);
         }
         None => arguments.push("--unprivileged".into()),
     }

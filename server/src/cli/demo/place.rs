@@ -11,6 +11,8 @@ const POLICY: &str = include_str!("../../../../policy/demo.d/10-host.toml");
 const CONFIG: &str = include_str!("../../../../configs/demo.json");
 /// The server's user where we are root and can give it one: no account has it, and no run.
 const SERVER_UID: u32 = 61_999;
+/// The first user of the demo's runs, so that they share none with a runner that serves this host.
+pub(super) const FIRST_UID: u32 = 61_900;
 
 /// The directory and what is in it.
 #[derive(Debug)]

@@ -149,6 +149,20 @@ fn a_bearer_token_comes_from_the_file_or_the_environment() {
 }
 
 #[test]
+fn debug_output_has_no_key_that_the_config_puts_in_a_url_or_a_static_value() {
+    let fixed = r#"{"name": "note", "type": "string", "location": "body", "static": true, "default": "${TOKEN}"}"#;
+    for text in [
+        note(fixed),
+        changed(API, "?v=2", "?key=${TOKEN}"),
+        changed(API, "/orders?", "/${TOKEN}?"),
+        changed(API, "shop.test/v1/", "shop.test/${TOKEN}/"),
+    ] {
+        let debug = format!("{:?}", tool(&text));
+        assert!(debug.contains("shop.test") && !debug.contains("s3cr3t"), "{debug}");
+    }
+}
+
+#[test]
 fn a_credential_that_is_not_there_is_named() {
     let needs =
         |value: &str| format!("{value} needs the environment variable NO, which is not set");
@@ -182,6 +196,30 @@ fn a_credential_that_is_not_there_is_named() {
         r#""https://${NO}/""#,
         &needs("`baseURL` of a service"),
     );
+}
+
+#[test]
+fn a_static_value_that_is_not_there_is_named_and_a_default_is_only_warned_of() {
+    let key = |kind: &str, value: &str| {
+        format!(
+            r#"{{"name": "note", "type": "{kind}", "location": "body", "static": true, "default": {value}}}"#
+        )
+    };
+    let unset = |name: &str| {
+        format!("`default` of a parameter needs the environment variable {name}, which is not set")
+    };
+    is_error(&note(&key("string", r#""${NO}""#)), r#""${NO}""#, &unset("NO"));
+    is_error(&note(&key("string", r#""Key ${EMPTY}""#)), r#""Key ${EMPTY}""#, &unset("EMPTY"));
+    is_error(&note(&key("integer", r#""${NO}""#)), r#""${NO}""#, &unset("NO"));
+    let deep = said(&note(&key("object", r#"{"a": ["${NO}", "${HOST}"], "b": "${EMPTY}"}"#)));
+    let error = |at: &str, name| (Severity::Error, at.to_owned(), unset(name));
+    assert_eq!(deep, [error(r#""${NO}""#, "NO"), error(r#""${EMPTY}""#, "EMPTY")]);
+    for whole in ["${TOKEN}", "${NO:s3cr3t-value}"] {
+        let fixed = endpoint(&note(&key("string", &format!("\"{whole}\"")))).params.remove(3);
+        assert_eq!(fixed.param.presence, Presence::Fixed(json!("s3cr3t-value")));
+    }
+    let shown = note(&key("string", r#""${NO}""#)).replace(r#""static": true, "#, "");
+    is_warning(&shown, r#""${NO}""#, &unset("NO"));
 }
 
 #[test]

@@ -51,7 +51,7 @@ fn invocation() -> Invocation {
 }
 
 fn caller() -> Caller {
-    Caller { user: UserId::LOCAL, token: None }
+    Caller::LOCAL
 }
 
 pub(crate) fn started() -> Started {

@@ -298,7 +298,7 @@ async fn item_30_hanging_up_cancels() {
     let mut stream = rig.connect().await;
     stream.write_all(request("POST /mcp", &headers, &body).as_bytes()).await.unwrap();
     rig.slow_began().await;
-    assert!(!rig.has_slow_ended());
+    assert!(!rig.has_slow_ended().await);
     drop(stream);
     rig.slow_ended().await;
 }

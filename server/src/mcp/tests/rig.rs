@@ -3,7 +3,11 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -11,12 +15,20 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::auth::{Access, Tokens};
+use crate::api::client::Client;
+use crate::auth::Access;
+use crate::auth::table::{Change, Tokens};
 use crate::call::engine::Engine;
 use crate::catalog::Catalog;
+use crate::catalog::fixture::{self, endpoint, param};
+use crate::clock::Clock;
+use crate::exec::client::Runner;
 use crate::http::origin::Hosts;
 use crate::http::router::{HttpState, router};
-use crate::model::caller::UserId;
+use crate::model::caller::{TokenHash, UserId};
+use crate::model::endpoint::{ApiPlace, Endpoint, PathPart, PathTemplate};
+use crate::model::param::{ParamKind, Presence};
+use crate::model::tool::Action;
 use crate::net::accept::{Bounds, serve_within};
 
 /// A token of one user.
@@ -24,25 +36,93 @@ pub(crate) const ANNA: &str = "anna";
 /// A token of another one.
 pub(crate) const BERT: &str = "bert";
 
-/// Tools: `echo` gives its arguments back, `fails` fails, `slow` runs until it is cancelled.
-fn engine() -> Engine {
-    let listing = r#"[{"name":"echo","description":"Says it back.","inputSchema":{"type":"object"}},{"name":"fails","description":"Fails.","inputSchema":{"type":"object"}},{"name":"slow","description":"Runs until it is cancelled.","inputSchema":{"type":"object"}}]"#;
-    let listing = serde_json::value::RawValue::from_string(listing.into()).unwrap();
-    let catalog = Arc::new(Catalog { listing, len: 3 });
-    Engine { catalog, started: Semaphore::new(0), ended: Arc::new(Semaphore::new(0)) }
+/// An upstream of API tools. `echo` gives its arguments back, `fails` fails, and `slow` runs until
+/// its client hangs up.
+#[derive(Clone)]
+struct Upstream {
+    began: Arc<Semaphore>,
+    ended: Arc<Semaphore>,
+}
+
+impl Upstream {
+    fn new() -> Self {
+        Self { began: Arc::new(Semaphore::new(0)), ended: Arc::new(Semaphore::new(0)) }
+    }
+
+    fn app(&self) -> Router {
+        let Self { began, ended } = self.clone();
+        let slow = move || {
+            let (began, end) = (Arc::clone(&began), End(Arc::clone(&ended)));
+            async move {
+                began.add_permits(1);
+                std::future::pending::<()>().await;
+                drop(end);
+            }
+        };
+        Router::new()
+            .route("/echo", post(|arguments: Option<Json<Value>>| async { echoed(arguments) }))
+            .route("/fails", get(|| async { StatusCode::INTERNAL_SERVER_ERROR }))
+            .route("/slow", get(slow))
+    }
+}
+
+/// Without an argument a request has no body.
+fn echoed(arguments: Option<Json<Value>>) -> Json<Value> {
+    arguments.unwrap_or_else(|| Json(json!({})))
+}
+
+/// Signals its own end.
+struct End(Arc<Semaphore>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.add_permits(1);
+    }
+}
+
+/// The tools of an upstream.
+async fn engine(upstream: &Upstream) -> Engine {
+    let at = crate::api::tests::upstream(upstream.app()).await;
+    let tool = |name: &str, method: Method, params: &[(&str, ParamKind)]| {
+        let params = params.iter().map(|(name, kind)| {
+            let place = ApiPlace::Body(vec![(*name).to_owned()]);
+            (param(name, kind.clone(), Presence::Optional), place)
+        });
+        let endpoint = Endpoint {
+            method,
+            base: format!("http://{at}/").parse().unwrap(),
+            path: PathTemplate(vec![PathPart::Literal(format!("/{name}"))]),
+            // No call of a test ends by it.
+            timeout: Duration::from_hours(1),
+            ..endpoint(params)
+        };
+        fixture::tool(name, Action::Api(endpoint))
+    };
+    let catalog = Catalog::build(vec![
+        tool("echo", Method::POST, &[("n", ParamKind::Integer), ("deep", ParamKind::Object)]),
+        tool("fails", Method::GET, &[]),
+        tool("slow", Method::GET, &[]),
+    ]);
+    let runner = Runner::new("/nonexistent/runner.sock".into());
+    Engine::new(catalog.unwrap(), Client::new().unwrap(), runner)
 }
 
 /// Two users, a token each.
 fn access() -> Access {
-    let user = |n| UserId(Uuid::from_u128(n));
-    let tokens = HashMap::from([(ANNA.to_owned(), user(1)), (BERT.to_owned(), user(2))]);
-    Access::Tokens(Arc::new(Tokens(tokens)))
+    let tokens = Tokens::new(Clock::System);
+    tokens.publish([(ANNA, 1), (BERT, 2)].map(|(token, user)| Change::Add {
+        hash: TokenHash::of(token),
+        user: UserId(Uuid::from_u128(user)),
+        expires_at: None,
+        last_used_at: None,
+    }));
+    Access::Tokens(Arc::new(tokens))
 }
 
 pub(crate) struct Rig {
     pub(crate) at: SocketAddr,
     pub(crate) state: Arc<HttpState>,
-    engine: Arc<Engine>,
+    upstream: Upstream,
 }
 
 impl Rig {
@@ -51,16 +131,17 @@ impl Rig {
     }
 
     pub(crate) async fn start_with(bounds: Bounds, change: impl FnOnce(&mut HttpState)) -> Self {
-        let engine = Arc::new(engine());
+        let upstream = Upstream::new();
+        let engine = Arc::new(engine(&upstream).await);
         let hosts = Hosts::new(&[], &["mcp.example.org"]).unwrap();
-        let mut state = HttpState::new(access(), Arc::clone(&engine), hosts);
+        let mut state = HttpState::new(access(), engine, hosts);
         change(&mut state);
         let state = Arc::new(state);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
         let app = router(Arc::clone(&state));
         tokio::spawn(serve_within(listener, app, CancellationToken::new(), bounds));
-        Self { at, state, engine }
+        Self { at, state, upstream }
     }
 
     /// What the catalog lists, byte for byte.
@@ -70,17 +151,19 @@ impl Rig {
 
     /// Waits until `slow` has begun once more.
     pub(crate) async fn slow_began(&self) {
-        self.engine.started.acquire().await.unwrap().forget();
+        self.upstream.began.acquire().await.unwrap().forget();
     }
 
     /// Waits until `slow` has ended once more.
     pub(crate) async fn slow_ended(&self) {
-        self.engine.ended.acquire().await.unwrap().forget();
+        self.upstream.ended.acquire().await.unwrap().forget();
     }
 
     /// Whether a `slow` has ended that nobody waited for.
-    pub(crate) fn has_slow_ended(&self) -> bool {
-        self.engine.ended.available_permits() > 0
+    pub(crate) async fn has_slow_ended(&self) -> bool {
+        // Whatever was hung up before this call is there before it.
+        assert_eq!(self.modern("tools/call", json!({"name": "echo"})).await.status, 200);
+        self.upstream.ended.available_permits() > 0
     }
 
     pub(crate) async fn connect(&self) -> TcpStream {
