@@ -26,7 +26,7 @@ use nix::sys::time::TimeValLike;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::geteuid;
 use proto::{Ended, Exit, Status, StdinMode};
-use runner::host::{Host, INIT_UID, Mode, WORKDIR};
+use runner::host::{FIRST_UID, Host, Mode, WORKDIR};
 use runner::plan::{Confinement, DYNAMIC_LOADERS, Limits, Network, Plan, Processes};
 use runner::sandbox::seccomp;
 use runner::spawn::launch::launch;
@@ -73,7 +73,11 @@ enum Way {
 }
 
 async fn compare(rounds: usize) -> Result<(), Failed> {
-    let mode = if geteuid().is_root() { Mode::Privileged } else { Mode::Unprivileged };
+    let mode = if geteuid().is_root() {
+        Mode::Privileged { first_uid: FIRST_UID }
+    } else {
+        Mode::Unprivileged
+    };
     let spawner = Spawner::start()?;
     let host = Host::probe(mode, &spawner).await?;
     print!("{host}");
@@ -87,7 +91,7 @@ async fn compare(rounds: usize) -> Result<(), Failed> {
         init.len()
     );
 
-    let own_user = (mode == Mode::Privileged).then_some(INIT_UID + 1);
+    let own_user = geteuid().is_root().then_some(FIRST_UID + 1);
     let mut ways = vec![
         ("posix_spawn of true", Way::Plain(program, "true")),
         ("posix_spawn of this program", Way::Plain("/proc/self/exe".into(), NOTHING)),
@@ -154,8 +158,7 @@ async fn take(way: &Way, plan: &Plan, spawner: &Spawner) -> Result<(), Failed> {
     let (replies, _output) = mpsc::channel(1);
     let (_keep_listening, mut requests) = mpsc::channel(1);
     let never = CancellationToken::new();
-    let exit =
-        supervise(running, &plan.limits, plan.limits.wall, &replies, &mut requests, &never).await?;
+    let exit = supervise(running, &plan.limits, &replies, &mut requests, &never).await?;
     match exit {
         Exit { status: Status::Code(0), ended: Ended::Itself, .. } => Ok(()),
         other => Err(format!("`true` ended with {other:?}").into()),
