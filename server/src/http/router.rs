@@ -68,6 +68,8 @@ pub fn router(state: Arc<HttpState>) -> Router {
         .route("/", get(hint))
         .route("/health", get(health::report))
         .route("/mcp", any(mcp))
+        // Clients that know only HTTP try the address that they were given for SSE, too.
+        .route("/sse", any(mcp))
         .fallback(nowhere)
         .layer(from_fn_with_state(Arc::clone(&state), judge_origin))
         .layer(from_fn(survive))

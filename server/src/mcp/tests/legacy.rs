@@ -237,3 +237,14 @@ async fn more_calls_than_a_session_may_run_are_told_to_wait() {
     let answer = rig.legacy(&session, &call(9, "echo")).await;
     assert_eq!(answer.json()["result"]["isError"], false);
 }
+
+#[tokio::test]
+async fn the_address_for_sse_answers_streamable_http() {
+    let rig = Rig::start().await;
+    let session = rig.session(ANNA).await;
+    let headers = [("mcp-session-id", &*session)];
+    let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+    assert_eq!(rig.send("POST /sse", &headers, ping).await.json()["result"], json!({}));
+    let answer = rig.send("GET /sse", &headers, "").await;
+    assert_eq!((answer.status, &*answer.headers["allow"]), (405, "POST, DELETE"));
+}
