@@ -185,6 +185,7 @@ fn plan(program: PathBuf) -> Plan {
         program,
         argv: vec!["true".to_owned()],
         env: vec![("PATH".to_owned(), "/usr/bin".to_owned())],
+        secrets: runner::plan::Secrets::default(),
         cwd: "/".into(),
         stdin: StdinMode::Closed,
         limits: Limits {

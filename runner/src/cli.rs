@@ -1,4 +1,6 @@
-//! The command line: `serve`, `check`, `explain`, `doctor`.
+//! The command line: `serve`, `check`, `explain`, `doctor`, `audit`.
+
+mod audit;
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -11,7 +13,7 @@ use nix::unistd::{Group, Uid, User, geteuid};
 use proto::{Execute, List, RunId, StdinMode, Text};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::audit::Audit;
+use crate::audit::{Audit, Detail, Event, Notice, hex};
 use crate::diagnostic::Report;
 use crate::harden::harden;
 use crate::host::{FIRST_UID, Host, Mode, WORKDIR};
@@ -62,6 +64,9 @@ enum Command {
         #[command(flatten)]
         mode: ModeArgs,
     },
+    /// Read audit logs.
+    #[command(subcommand)]
+    Audit(audit::Audit),
 }
 
 const POLICY_DIR: &str = "/etc/mcpfusion/policy.d";
@@ -94,6 +99,9 @@ struct Serve {
     /// The audit log.
     #[arg(long, default_value = "/var/log/mcpfusion-runner/audit.jsonl")]
     audit: PathBuf,
+    /// The size at which the audit log's file is put aside and a new one begun.
+    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = audit::size)]
+    audit_max: u64,
     /// Where runs have their directories on a host without mount namespaces.
     #[arg(long, default_value = "/tmp")]
     state: PathBuf,
@@ -146,6 +154,7 @@ pub fn run() -> ExitCode {
         Command::Check { policy, mode } => check(&policy, mode),
         Command::Explain(args) => explain(&args),
         Command::Doctor { policy, mode } => doctor(&policy, mode),
+        Command::Audit(command) => audit::run(command),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -225,7 +234,8 @@ fn run_serve(args: &Serve) -> Result<(), Failure> {
         for missing in &host.missing {
             tracing::warn!("missing layer: {missing}");
         }
-        let audit = Audit::open(&args.audit).map_err(|e| Failure::of(UNAVAILABLE)(&e))?;
+        let audit =
+            Audit::open(&args.audit, args.audit_max).map_err(|e| Failure::of(UNAVAILABLE)(&e))?;
         let runner = Arc::new(Runner::new(policy, host, spawner, audit, args.state.clone()));
         let listener = match serve::inherited(&|name| std::env::var(name).ok())
             .map_err(|e| Failure::of(UNAVAILABLE)(&e))?
@@ -236,13 +246,26 @@ fn run_serve(args: &Serve) -> Result<(), Failure> {
             }
         };
         watch_signals(&runner, args, mode).map_err(|e| Failure::of(OS)(&e))?;
+        let unwritten = |e| Failure::of(UNAVAILABLE)(&e);
+        runner.audit.write(&about(&runner, Event::Begin)).await.map_err(unwritten)?;
         tracing::info!(socket = %args.socket.display(), "ready");
-        serve::serve(runner, listener, &allowed).await;
-        Ok(())
+        serve::serve(Arc::clone(&runner), listener, &allowed).await;
+        runner.audit.finish(&about(&runner, Event::Stop)).await.map_err(unwritten)
     })
 }
 
-/// TERM and INT stop, HUP reads the policy again.
+/// The runner itself, for its first and its last line.
+fn about(runner: &Runner, event: Event) -> Notice<'_> {
+    let detail = Detail::Runner {
+        version: env!("CARGO_PKG_VERSION"),
+        policy: hex(&runner.policy().sha256),
+        layers: runner.host.layers(),
+        missing: &runner.host.missing,
+    };
+    Notice { event, peer: None, detail }
+}
+
+/// TERM and INT stop, HUP reads the policy again, USR1 opens the audit log again.
 fn watch_signals(runner: &Arc<Runner>, args: &Serve, mode: Mode) -> io::Result<()> {
     let stop = runner.shutdown.clone();
     let mut term = signal(SignalKind::terminate())?;
@@ -252,6 +275,16 @@ fn watch_signals(runner: &Arc<Runner>, args: &Serve, mode: Mode) -> io::Result<(
         stop.cancel();
     });
     let mut hup = signal(SignalKind::hangup())?;
+    let mut usr1 = signal(SignalKind::user_defined1())?;
+    let audit = runner.audit.clone();
+    tokio::spawn(async move {
+        while usr1.recv().await.is_some() {
+            match audit.reopen().await {
+                Ok(()) => tracing::info!("opened the audit log again"),
+                Err(error) => tracing::error!(%error),
+            }
+        }
+    });
     let (runner, policy) = (Arc::clone(runner), args.policy.clone());
     if args.exit_with_stdin {
         let stop = runner.shutdown.clone();
@@ -262,7 +295,7 @@ fn watch_signals(runner: &Arc<Runner>, args: &Serve, mode: Mode) -> io::Result<(
     }
     tokio::spawn(async move {
         while hup.recv().await.is_some() {
-            match reload(&runner, &policy, mode) {
+            match reload(&runner, &policy, mode).await {
                 Ok(()) => tracing::info!("read the policy again"),
                 Err(Failure(_, problems)) => {
                     tracing::error!("the new policy is not taken, the old one stays:\n{problems}");
@@ -273,9 +306,25 @@ fn watch_signals(runner: &Arc<Runner>, args: &Serve, mode: Mode) -> io::Result<(
     Ok(())
 }
 
-fn reload(runner: &Runner, dir: &Path, mode: Mode) -> Result<(), Failure> {
-    let Loaded { policy, .. } = load(dir, mode)?;
-    runner.host.satisfies(&policy).map_err(|e| Failure::of(OS)(&e))?;
+/// It is written down before it is in force.
+async fn reload(runner: &Runner, dir: &Path, mode: Mode) -> Result<(), Failure> {
+    let read = load(dir, mode).and_then(|Loaded { policy, .. }| {
+        runner.host.satisfies(&policy).map_err(|e| Failure::of(OS)(&e))?;
+        Ok(policy)
+    });
+    let detail = match &read {
+        Ok(policy) => {
+            Detail::Reload { outcome: "taken", policy: hex(&policy.sha256), reason: None }
+        }
+        Err(Failure(_, problems)) => Detail::Reload {
+            outcome: "refused",
+            policy: hex(&runner.policy().sha256),
+            reason: problems.lines().next(),
+        },
+    };
+    let written = runner.audit.write(&Notice { event: Event::Reload, peer: None, detail }).await;
+    let policy = read?;
+    written.map_err(|e| Failure::of(UNAVAILABLE)(&e))?;
     runner.replace_policy(policy);
     Ok(())
 }

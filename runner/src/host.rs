@@ -11,7 +11,7 @@ use proto::{Ended, Exit, Status, StdinMode};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::plan::{Confinement, Limits, Network, Plan, Processes};
+use crate::plan::{Confinement, Limits, Network, Plan, Processes, Secrets};
 use crate::policy::Policy;
 use crate::sandbox::landlock;
 use crate::spawn::launch::{LaunchError, launch};
@@ -225,6 +225,7 @@ fn trial_plan() -> Result<Plan, HostError> {
         argv: vec!["true".to_owned()],
         program,
         env: Vec::new(),
+        secrets: Secrets::default(),
         cwd: "/".into(),
         stdin: StdinMode::Closed,
         limits: Limits {

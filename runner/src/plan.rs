@@ -21,6 +21,8 @@ pub struct Plan {
     pub argv: Vec<String>,
     /// The whole environment.
     pub env: Vec<(String, String)>,
+    /// What of both no log, error or answer shows.
+    pub secrets: Secrets,
     /// The working directory.
     pub cwd: PathBuf,
     /// Whether stdin is piped, which the rule allowed.
@@ -29,6 +31,40 @@ pub struct Plan {
     pub limits: Limits,
     /// What it can reach.
     pub confinement: Confinement,
+}
+
+/// Where the secrets of a plan are.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Secrets {
+    /// Words of the command line, each with the byte from which on it is a secret.
+    pub argv: Vec<(usize, usize)>,
+    /// Names of variables.
+    pub env: Vec<String>,
+}
+
+impl Plan {
+    /// The command line as it may be shown.
+    pub fn shown_argv(&self, mask: impl Fn(&str) -> String) -> Vec<String> {
+        let mut argv = self.argv.clone();
+        for (n, from) in &self.secrets.argv {
+            if let Some(word) = argv.get_mut(*n) {
+                let (own, secret) = word.split_at_checked(*from).unwrap_or(("", word));
+                *word = format!("{own}{}", mask(secret));
+            }
+        }
+        argv
+    }
+
+    /// The environment as it may be shown: names, and behind the names of secrets their masks.
+    pub fn shown_env(&self, mask: impl Fn(&str) -> String) -> Vec<String> {
+        let show = |(name, value): &(String, String)| {
+            if self.secrets.env.contains(name) {
+                return format!("{name}={}", mask(value));
+            }
+            name.clone()
+        };
+        self.env.iter().map(show).collect()
+    }
 }
 
 /// How much of everything a run may take. All are finite.
@@ -111,6 +147,7 @@ pub(crate) mod tests {
             program: program.into(),
             argv: argv.iter().map(|&arg| arg.to_owned()).collect(),
             env: vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())],
+            secrets: Secrets::default(),
             cwd: "/".into(),
             stdin: StdinMode::Closed,
             limits: Limits {

@@ -10,7 +10,7 @@ use proto::{
 };
 use tokio::sync::mpsc;
 
-use crate::audit::{Detail, Event, Peer, Record, hex};
+use crate::audit::{Audit, Detail, Event, Peer, Record, hex};
 use crate::host::WORKDIR;
 use crate::plan::Plan;
 use crate::policy::{self, Decision, Policy};
@@ -66,13 +66,13 @@ impl Run<'_> {
         let workdir = self.workdir().map_err(|e| failed("workdir", e))?;
         let plan = match policy::decide(&policy, self.execute, &workdir.0.to_string_lossy()) {
             Decision::Permit(plan) => plan,
-            Decision::Deny(denial) => return Err(self.deny(denial).await),
+            Decision::Deny(denial) => return Err(self.deny(&policy, denial).await),
         };
         let Some(place) = self.runner.slots.take() else {
             self.audit(Event::Busy, Detail::Reason { reason: "no place is free" }).await?;
             return Err(Unrun::Busy);
         };
-        self.audit(Event::Start, start(&plan, &place, &policy)).await?;
+        self.audit(Event::Start, start(&plan, &place, &policy, &self.runner.audit)).await?;
         let exit = self.execute(&plan, &place, &workdir.0, replies, requests).await;
         match &exit {
             Ok(exit) => self.audit(Event::Exit, end(&plan, exit)).await?,
@@ -105,10 +105,12 @@ impl Run<'_> {
             .map_err(|e| failed("supervise", e))
     }
 
-    async fn deny(&self, denial: Denial) -> Unrun {
+    async fn deny(&self, policy: &Policy, denial: Denial) -> Unrun {
+        let args =
+            policy::shown_args(policy, self.execute, |secret| self.runner.audit.mask(secret));
         let detail = Detail::Deny {
             rule: denial.rule.as_ref().map(Text::as_str),
-            args: self.execute.args.iter().map(Text::as_str).collect(),
+            args,
             argument: denial.argument,
             reason: &denial.reason,
         };
@@ -166,16 +168,17 @@ fn failed(step: &str, error: impl std::fmt::Display) -> Unrun {
 }
 
 fn started(plan: &Plan) -> Started {
-    let argv = plan.argv.iter().map(Text::clipped).collect();
+    let argv = plan.shown_argv(|_secret| "[secret]".to_owned());
+    let argv = argv.into_iter().map(Text::clipped).collect();
     Started { rule: Name::clipped(&plan.rule), argv: List::new(argv).unwrap_or_default() }
 }
 
-fn start<'a>(plan: &'a Plan, place: &Place, policy: &Policy) -> Detail<'a> {
+fn start<'a>(plan: &'a Plan, place: &Place, policy: &Policy, audit: &Audit) -> Detail<'a> {
     Detail::Start {
         rule: &plan.rule,
         program: &plan.program,
-        argv: &plan.argv,
-        env: plan.env.iter().map(|(name, _)| name.as_str()).collect(),
+        argv: plan.shown_argv(|secret| audit.mask(secret)),
+        env: plan.shown_env(|secret| audit.mask(secret)),
         uid: place.uid(),
         policy: hex(&policy.sha256),
     }
@@ -205,15 +208,8 @@ fn end<'a>(plan: &'a Plan, exit: &Exit) -> Detail<'a> {
 
 /// A message that made no sense, for the log.
 pub async fn malformed(runner: &Runner, peer: Peer, reason: &str) {
-    let record = Record {
-        event: Event::Malformed,
-        run: String::new(),
-        peer,
-        principal: "",
-        command: "",
-        detail: Detail::Reason { reason },
-    };
-    if let Err(error) = runner.audit.write(&record).await {
+    let written = runner.audit.write_bounded(Event::Malformed, Some(peer), reason).await;
+    if let Err(error) = written {
         tracing::error!(%error, "cannot audit");
     }
 }

@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use tokio_seqpacket::{UnixSeqpacket, UnixSeqpacketListener};
 use tokio_util::task::TaskTracker;
 
-use crate::audit::Peer;
+use crate::audit::{Event, Peer};
 use crate::runner::Runner;
 use crate::{session, sys};
 
@@ -128,8 +128,14 @@ pub async fn serve(runner: Arc<Runner>, mut listener: UnixSeqpacketListener, all
                 }
             },
         };
-        let Some(peer) = admit(&socket, allowed) else { continue };
         let runner = Arc::clone(&runner);
+        let peer = match admit(&socket, allowed) {
+            Ok(peer) => peer,
+            Err(refused) => {
+                sessions.spawn(async move { refused.record(&runner).await });
+                continue;
+            }
+        };
         sessions.spawn(async move {
             session::serve(runner, socket, peer).await;
             drop(permit);
@@ -142,17 +148,32 @@ pub async fn serve(runner: Arc<Runner>, mut listener: UnixSeqpacketListener, all
     }
 }
 
+/// A peer that may not speak.
+struct Refused(Option<Peer>, String);
+
+impl Refused {
+    async fn record(self, runner: &Runner) {
+        let Self(peer, reason) = self;
+        if let Err(error) = runner.audit.write_bounded(Event::Refuse, peer, &reason).await {
+            tracing::error!(%error, "cannot audit");
+        }
+    }
+}
+
 /// Whether this peer may speak at all (`SO_PEERCRED`, unix(7)).
-fn admit(socket: &UnixSeqpacket, allowed: &[Uid]) -> Option<Peer> {
+fn admit(socket: &UnixSeqpacket, allowed: &[Uid]) -> Result<Peer, Refused> {
     match socket.peer_cred() {
         Ok(credentials) => {
-            let uid = Uid::from_raw(credentials.uid());
-            if allowed.contains(&uid) {
-                return Some(Peer { uid: uid.as_raw(), pid: credentials.pid() });
+            let peer = Peer { uid: credentials.uid(), pid: credentials.pid() };
+            if allowed.contains(&Uid::from_raw(peer.uid)) {
+                return Ok(peer);
             }
-            tracing::warn!(%uid, "refused a connection: this user is not in --allow-uid");
+            tracing::warn!(uid = peer.uid, "refused a connection: not in --allow-uid");
+            Err(Refused(Some(peer), "this user is not in --allow-uid".to_owned()))
         }
-        Err(error) => tracing::warn!(%error, "refused a connection without credentials"),
+        Err(error) => {
+            tracing::warn!(%error, "refused a connection without credentials");
+            Err(Refused(None, format!("no credentials: {error}")))
+        }
     }
-    None
 }

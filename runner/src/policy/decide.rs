@@ -9,7 +9,7 @@ use proto::{Denial, DenyCode, Execute, StdinMode, Text, limit};
 use super::grammar::{self, echo};
 use super::rule::{Policy, Rule, WORKDIR};
 use crate::diagnostic::nearest;
-use crate::plan::{Confinement, Plan, Processes};
+use crate::plan::{Confinement, Plan, Processes, Secrets};
 
 /// The shortest time that a run is given, whatever the caller asks for.
 const MIN_WALL: Duration = Duration::from_millis(1);
@@ -43,11 +43,13 @@ fn plan(policy: &Policy, request: &Execute, workdir: &str) -> Result<Plan, Denia
         return Err(deny(DenyCode::UnknownCommand, None, why));
     }
     let words = Words { workdir };
+    let mut secrets = Secrets::default();
     Ok(Plan {
         rule: rule.name.clone(),
         program: rule.program.clone(),
-        argv: argv(rule, request, &words)?,
-        env: env(rule, request, &words)?,
+        argv: argv(rule, request, &words, &mut secrets)?,
+        env: env(rule, request, &words, &mut secrets)?,
+        secrets,
         cwd: cwd(rule, request, &words)?,
         stdin: match (rule.stdin, request.stdin) {
             (_, StdinMode::Closed) => StdinMode::Closed,
@@ -91,13 +93,21 @@ pub(super) fn find<'p>(policy: &'p Policy, key: &str) -> Result<&'p Rule, Denial
     Err(denial(DenyCode::UnknownCommand, None, None, &reason))
 }
 
-fn argv(rule: &Rule, request: &Execute, words: &Words<'_>) -> Result<Vec<String>, Denial> {
+fn argv(
+    rule: &Rule,
+    request: &Execute,
+    words: &Words<'_>,
+    secrets: &mut Secrets,
+) -> Result<Vec<String>, Denial> {
     let given: Vec<&str> = request.args.iter().map(Text::as_str).collect();
     let items = grammar::parse(&rule.grammar, &given)
         .map_err(|no| denial(DenyCode::Argument, Some(rule), no.argument, &no.reason))?;
     let mut argv = rule.head.clone();
     argv.extend(rule.prefix.iter().map(|word| words.expand(word)));
-    argv.extend(grammar::render(&items));
+    for word in grammar::render(&items) {
+        secrets.argv.extend(word.secret_from.map(|from| (argv.len(), from)));
+        argv.push(word.text);
+    }
     argv.extend(rule.suffix.iter().map(|word| words.expand(word)));
     let deny = |reason: &str| Err(denial(DenyCode::Argument, Some(rule), None, reason));
     if argv.len() > 2 * limit::ARGS {
@@ -109,7 +119,12 @@ fn argv(rule: &Rule, request: &Execute, words: &Words<'_>) -> Result<Vec<String>
     Ok(argv)
 }
 
-fn env(rule: &Rule, request: &Execute, words: &Words<'_>) -> Result<Vec<(String, String)>, Denial> {
+fn env(
+    rule: &Rule,
+    request: &Execute,
+    words: &Words<'_>,
+    secrets: &mut Secrets,
+) -> Result<Vec<(String, String)>, Denial> {
     let deny = |reason: &str| Err(denial(DenyCode::Environment, Some(rule), None, reason));
     let mut env = rule.env.clone();
     for value in env.values_mut() {
@@ -131,7 +146,12 @@ fn env(rule: &Rule, request: &Execute, words: &Words<'_>) -> Result<Vec<(String,
         }
         set.push(name);
         match value_type.accept(&var.value) {
-            Ok(value) => env.insert(name.clone(), value.as_str().to_owned()),
+            Ok(value) => {
+                if value.is_secret() {
+                    secrets.env.push(name.clone());
+                }
+                env.insert(name.clone(), value.as_str().to_owned())
+            }
             Err(why) => return deny(&format!("{name}: {why}; allowed is {value_type}")),
         };
     }

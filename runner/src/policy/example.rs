@@ -48,7 +48,7 @@ pub(super) fn run(
                             &place,
                             format!("this example must be denied{because}, but is allowed"),
                         )
-                        .help(format!("it would run as {:?}", grammar::render(&items)));
+                        .help(format!("it would run as {:?}", words_of(&items)));
                 }
             }
             (Some(_), Some(_)) | (None, None) => {
@@ -56,4 +56,8 @@ pub(super) fn run(
             }
         }
     }
+}
+
+fn words_of(items: &[grammar::Item<'_>]) -> Vec<String> {
+    grammar::render(items).into_iter().map(|word| word.text).collect()
 }

@@ -106,10 +106,12 @@ impl Explanation {
 fn write_plan(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
     let limits = &plan.limits;
     writeln!(f, "  program      {}", plan.program.display())?;
-    for (n, word) in plan.argv.iter().enumerate() {
+    let secret = |_: &str| "[secret]".to_owned();
+    for (n, word) in plan.shown_argv(secret).iter().enumerate() {
         writeln!(f, "  argv {n:<7} \"{}\"", word.escape_debug())?;
     }
     for (name, value) in &plan.env {
+        let value = if plan.secrets.env.contains(name) { "[secret]" } else { value };
         writeln!(f, "  env          {name}={}", value.escape_debug())?;
     }
     writeln!(f, "  cwd          {}", plan.cwd.display())?;

@@ -125,6 +125,11 @@ fn option(name: &Word, raw: &RawType, at: &At, report: &mut Report) -> Option<Op
                 .error(&at.place(raw.span()), format!("the default is no value of its type: {why}"))
                 .help(format!("allowed is {value}"));
         }
+        if value.secret {
+            report
+                .error(&at.place(raw.span()), "a secret with a default is told by the policy")
+                .help("take the default out, and let the request give it");
+        }
         if required {
             report
                 .error(&at.place(raw.span()), "an option that must be given needs no default")

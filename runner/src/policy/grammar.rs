@@ -37,11 +37,12 @@ pub enum Item<'r> {
 
 /// Parses the caller's words. The items are in canonical order.
 pub fn parse<'r, S: AsRef<str>>(node: &'r Node, words: &[S]) -> Result<Vec<Item<'r>>, Refused> {
+    let root = node;
     let mut items = Vec::new();
     let mut node = node;
     let mut rest: Vec<(usize, &str)> = words.iter().map(AsRef::as_ref).enumerate().collect();
     loop {
-        let level = Level::read(node, &rest)?;
+        let level = Level::read(node, root, &rest)?;
         let given = level.complete(node)?;
         items.extend(given);
         match &node.rest {
@@ -55,7 +56,7 @@ pub fn parse<'r, S: AsRef<str>>(node: &'r Node, words: &[S]) -> Result<Vec<Item<
                     return refuse(None, format!("a sub-command is missing: {}", names.join(", ")));
                 };
                 let Some((name, sub)) = subs.get_key_value(*word) else {
-                    return refuse(Some(*at), no_such("sub-command", word, &names));
+                    return refuse(Some(*at), no_such("sub-command", word, &names, root));
                 };
                 items.push(Item::Sub(name));
                 node = sub;
@@ -65,24 +66,35 @@ pub fn parse<'r, S: AsRef<str>>(node: &'r Node, words: &[S]) -> Result<Vec<Item<
     }
 }
 
+/// A word of a command line, and from which of its bytes on it is a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word {
+    /// The word.
+    pub text: String,
+    /// Where the secret begins, if there is one.
+    pub secret_from: Option<usize>,
+}
+
 /// Writes items as words of a command line.
-pub fn render(items: &[Item<'_>]) -> Vec<String> {
+pub fn render(items: &[Item<'_>]) -> Vec<Word> {
     let mut words = Vec::new();
+    let mut push = |own: &str, value: Option<&Value>| {
+        words.push(Word {
+            text: format!("{own}{}", value.map_or("", Value::as_str)),
+            secret_from: value.filter(|value| value.is_secret()).map(|_| own.len()),
+        });
+    };
     for item in items {
         match item {
-            Item::EndOfOptions => words.push("--".to_owned()),
-            Item::Flag(name) | Item::Sub(name) => words.push((*name).to_owned()),
-            Item::Option(name, Style::Attached, value) => {
-                words.push(format!("{name}{}", value.as_str()));
-            }
-            Item::Option(name, Style::Equals, value) => {
-                words.push(format!("{name}={}", value.as_str()));
-            }
+            Item::EndOfOptions => push("--", None),
+            Item::Flag(name) | Item::Sub(name) => push(name, None),
+            Item::Option(name, Style::Attached, value) => push(name, Some(value)),
+            Item::Option(name, Style::Equals, value) => push(&format!("{name}="), Some(value)),
             Item::Option(name, Style::Separate, value) => {
-                words.push((*name).to_owned());
-                words.push(value.as_str().to_owned());
+                push(name, None);
+                push("", Some(value));
             }
-            Item::Positional(_, value) => words.push(value.as_str().to_owned()),
+            Item::Positional(_, value) => push("", Some(value)),
         }
     }
     words
@@ -97,7 +109,7 @@ struct Level<'r, 'w> {
 }
 
 impl<'r, 'w> Level<'r, 'w> {
-    fn read(node: &'r Node, words: &[(usize, &'w str)]) -> Result<Self, Refused> {
+    fn read(node: &'r Node, root: &Node, words: &[(usize, &'w str)]) -> Result<Self, Refused> {
         let mut level = Self { given: Vec::new(), plain: Vec::new() };
         let mut words = words.iter().copied();
         while let Some((at, word)) = words.next() {
@@ -128,7 +140,7 @@ impl<'r, 'w> Level<'r, 'w> {
                 level.plain.extend(words);
                 break;
             } else if word.starts_with('-') {
-                return refuse(Some(at), unknown_token(node, word));
+                return refuse(Some(at), unknown_token(node, root, word));
             } else if matches!(node.rest, Rest::Subs(_)) {
                 level.plain.push((at, word));
                 level.plain.extend(words);
@@ -256,7 +268,7 @@ fn positionals_of<'r>(
     }
 }
 
-fn unknown_token(node: &Node, word: &str) -> String {
+fn unknown_token(node: &Node, root: &Node, word: &str) -> String {
     if word == "--" {
         return "this takes no \"--\"".to_owned();
     }
@@ -278,11 +290,12 @@ fn unknown_token(node: &Node, word: &str) -> String {
         return format!("{option} takes its value as the next argument, and nothing attached");
     }
     let known = node.flags.iter().chain(node.options.keys());
-    no_such("flag or option", name, &known.map(String::as_str).collect::<Vec<_>>())
+    no_such("flag or option", name, &known.map(String::as_str).collect::<Vec<_>>(), root)
 }
 
-fn no_such(what: &str, word: &str, known: &[&str]) -> String {
-    let shown = echo(word);
+/// A language in which a word may be a secret repeats none that it does not know.
+fn no_such(what: &str, word: &str, known: &[&str], root: &Node) -> String {
+    let shown = if root.has_secret() { Cow::Borrowed("...") } else { echo(word) };
     match nearest(word, known.iter().copied()) {
         Some(near) => format!("no {what} \"{shown}\" is allowed; the nearest is {near}"),
         None if known.is_empty() => format!("no {what} \"{shown}\" is allowed; there are none"),

@@ -40,10 +40,22 @@ pub(super) fn value_type(raw: &RawType, at: &At, report: &mut Report) -> Option<
         max_len: reader.max_len(&kind),
         lead: reader.lead(),
         unicode: raw.unicode.as_ref().is_some_and(|unicode| *unicode.get_ref()),
+        secret: is_secret(raw),
         kind,
     };
     reader.check_words(&value_type);
+    if let (true, true, Some(secret)) = (value_type.secret, value_type.is_told(), &raw.secret) {
+        report
+            .error(&at.place(secret.span()), "a value that the policy tells is no secret")
+            .help("use text, regex or another type that does not list its values");
+    }
     Some(value_type)
+}
+
+/// Whether the values are secrets: a list is one if its items are.
+fn is_secret(raw: &RawType) -> bool {
+    raw.secret.as_ref().is_some_and(|secret| *secret.get_ref())
+        || raw.of.as_ref().is_some_and(|of| is_secret(of.get_ref()))
 }
 
 /// Reports keys of an option where there is none.
@@ -117,7 +129,7 @@ impl Reader<'_> {
             "url" => &["schemes", "ip"],
             _ => &[],
         };
-        let common = ["max_len"];
+        let common = ["max_len", "secret"];
         for (key, span) in present(self.raw) {
             if allowed.contains(&key) || common.contains(&key) || OPTION_KEYS.contains(&key) {
                 continue;
@@ -363,6 +375,7 @@ fn present(raw: &RawType) -> Vec<(&'static str, std::ops::Range<usize>)> {
         key("max_len", raw.max_len.as_ref()),
         key("lead", raw.lead.as_ref()),
         key("unicode", raw.unicode.as_ref()),
+        key("secret", raw.secret.as_ref()),
     ]
     .into_iter()
     .flatten()

@@ -22,6 +22,7 @@ mod program;
 mod raw;
 mod reach;
 pub mod rule;
+mod secret;
 mod trust;
 pub mod value;
 
@@ -35,6 +36,7 @@ pub use explain::{Explanation, explain};
 pub use load::load;
 pub use parse::{Loaded, parse};
 pub use rule::Policy;
+pub use secret::shown_args;
 pub use trust::Trust;
 
 pub use crate::diagnostic::SourceFile;

@@ -257,6 +257,7 @@ pub(super) struct RawType {
     pub(super) max_len: Option<Spanned<u64>>,
     pub(super) lead: Option<Spanned<Words>>,
     pub(super) unicode: Option<Spanned<bool>>,
+    pub(super) secret: Option<Spanned<bool>>,
 }
 
 #[derive(Debug, Deserialize)]

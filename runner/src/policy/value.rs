@@ -23,6 +23,8 @@ pub struct ValueType {
     pub lead: Vec<char>,
     /// Whether printable characters beyond ASCII are allowed.
     pub unicode: bool,
+    /// Whether no log, error or answer shows a value.
+    pub secret: bool,
 }
 
 /// The language of a type.
@@ -85,12 +87,20 @@ pub struct List {
 
 /// A value in its canonical spelling. Only [`ValueType::accept`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Value(String);
+pub struct Value {
+    text: String,
+    secret: bool,
+}
 
 impl Value {
     /// What is put on the command line.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// Whether nothing may show it.
+    pub fn is_secret(&self) -> bool {
+        self.secret
     }
 }
 
@@ -110,8 +120,18 @@ impl ValueType {
     /// Takes a word if it is of this type. What every type refuses is refused first, so that no
     /// type can forget it.
     pub fn accept(&self, given: &str) -> Result<Value, Unacceptable> {
+        match self.canonical(given) {
+            Ok(text) => Ok(Value { text, secret: self.secret }),
+            Err(_tells_of_it) if self.secret => {
+                Err(Unacceptable::new("this secret is not of the type"))
+            }
+            Err(why) => Err(why),
+        }
+    }
+
+    fn canonical(&self, given: &str) -> Result<String, Unacceptable> {
         self.refuse_always(given)?;
-        let canonical = match &self.kind {
+        match &self.kind {
             Kind::Bool => text::accept_bool(given),
             Kind::Duration(range, rendering) => number::accept_duration(given, range, *rendering),
             Kind::Enum(words) => text::accept_enum(given, words),
@@ -126,8 +146,15 @@ impl ValueType {
             Kind::Size(range, rendering) => number::accept_size(given, range, *rendering),
             Kind::Text => Ok(given.to_owned()),
             Kind::Url { schemes, ip } => host::accept_url(given, schemes, *ip),
-        }?;
-        Ok(Value(canonical))
+        }
+    }
+
+    /// Whether the policy itself tells what a value can be.
+    pub fn is_told(&self) -> bool {
+        if let Kind::List(list) = &self.kind {
+            return list.of.is_told();
+        }
+        matches!(self.kind, Kind::Bool | Kind::Enum(_) | Kind::File(_) | Kind::Literal(_))
     }
 
     /// Whether nearly anything can be said with it.
@@ -257,7 +284,7 @@ fn accept_list(given: &str, list: &List) -> Result<String, Unacceptable> {
         if value.as_str().contains(list.separator.as_str()) {
             return Err(Unacceptable::new("an item would be written with the separator in it"));
         }
-        items.push(value.0);
+        items.push(value.text);
     }
     Ok(items.join(&list.separator))
 }

@@ -187,25 +187,30 @@ impl Bench {
 
     /// Root only: a runner of an ordinary user.
     pub(crate) fn start_unprivileged() -> Self {
-        Self::started(POLICY, User::Nobody, None)
+        Self::started(POLICY, User::Nobody, None, &[])
     }
 
     /// Root only: the same on a host that gives no user namespaces.
     pub(crate) fn start_without_namespaces() -> Self {
-        Self::started(POLICY, User::NobodyWithoutNamespaces, None)
+        Self::started(POLICY, User::NobodyWithoutNamespaces, None, &[])
     }
 
     /// In the mode of whoever runs the tests, with a policy of one's own.
     pub(crate) fn with(policy: &str) -> Self {
-        Self::started(policy, User::Own, None)
+        Self::started(policy, User::Own, None, &[])
+    }
+
+    /// With more words on the command line of `serve`.
+    pub(crate) fn with_flags(policy: &str, flags: &[&str]) -> Self {
+        Self::started(policy, User::Own, None, flags)
     }
 
     /// With a log of one's own choice.
     pub(crate) fn with_audit(policy: &str, audit: &Path) -> Self {
-        Self::started(policy, User::Own, Some(audit))
+        Self::started(policy, User::Own, Some(audit), &[])
     }
 
-    fn started(policy: &str, user: User, audit: Option<&Path>) -> Self {
+    fn started(policy: &str, user: User, audit: Option<&Path>, flags: &[&str]) -> Self {
         let dir = tempfile::Builder::new().prefix("runner-it-").tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let policy = write_policy(dir.path(), policy);
@@ -245,7 +250,8 @@ impl Bench {
             .arg("--allow-uid")
             .arg(own.to_string())
             .arg("--allow-uid")
-            .arg(uid.to_string());
+            .arg(uid.to_string())
+            .args(flags);
         let mut process =
             command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("runner starts");
         wait_until_ready(&mut process);
@@ -276,10 +282,13 @@ impl Bench {
         })
     }
 
-    /// The audit log's records.
+    /// The audit log's records, behind the one of the runner's begin.
     pub(crate) fn audit(&self) -> Vec<serde_json::Value> {
         let text = fs::read_to_string(&self.audit).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        let mut lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        let first: serde_json::Value = lines.next().expect("a begin");
+        assert_eq!(first["event"], "begin");
+        lines.collect()
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -11,6 +11,7 @@
     reason = "a test says what it saw by panicking"
 )]
 
+mod audit;
 mod bench;
 mod endings;
 mod escapes;
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
         .chain(endings::cases())
         .chain(escapes::cases())
         .chain(peers::cases())
+        .chain(audit::cases())
         .chain(startup::cases())
         .chain(steps::cases())
     {

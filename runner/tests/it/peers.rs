@@ -138,6 +138,10 @@ fn a_user_that_is_not_allowed_gets_nothing() {
         .output()
         .unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "ok connected, then closed");
-    assert!(bench.audit().is_empty());
+    crate::bench::eventually("it is written down", || !bench.audit().is_empty());
+    let refusals = bench.audit();
+    assert_eq!(refusals.len(), 1);
+    assert_eq!(refusals[0]["event"], "refuse");
+    assert_eq!(refusals[0]["peer"]["uid"], 65_534);
     still_serves(&bench);
 }

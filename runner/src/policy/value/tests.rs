@@ -1,7 +1,7 @@
 use super::*;
 
 fn of(kind: Kind) -> ValueType {
-    ValueType { kind, max_len: 64, lead: Vec::new(), unicode: false }
+    ValueType { kind, max_len: 64, lead: Vec::new(), unicode: false, secret: false }
 }
 
 fn accept(value_type: &ValueType, given: &str) -> Option<String> {
