@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::http::Client;
 
-const SERVER: &str = env!("CARGO_BIN_EXE_mcpfusion");
+pub(crate) const SERVER: &str = env!("CARGO_BIN_EXE_mcpfusion");
 
 /// A taken-over tool, with every word allowed, and one program of the host.
 const POLICY: &str = r#"
