@@ -339,6 +339,12 @@ impl Bench {
         self.runner = Some(runner);
     }
 
+    /// A file of the server's own directory in `/proc`.
+    pub(crate) fn proc_of_the_server(&self, file: &str) -> String {
+        let server = self.server.as_ref().expect("the server runs");
+        fs::read_to_string(format!("/proc/{}/{file}", server.process.id())).unwrap()
+    }
+
     pub(crate) fn kill_server(&mut self) {
         self.server.as_mut().unwrap().kill();
     }
