@@ -43,6 +43,7 @@ fn main() {
         Some("io-uring") => io_uring(),
         Some("socket") => socket(argument, args.get(2).map_or("0", String::as_str)),
         Some("unix-path") => UnixStream::connect(argument).map(|_| "connected".to_owned()),
+        Some("unix-pair") => unix_pair(argument),
         Some("unix-abstract") => unix_abstract(argument),
         Some("tcp") => TcpStream::connect(argument).map(|_| "connected".to_owned()),
         Some("tcp-bind") => std::net::TcpListener::bind(argument).map(|_| "bound".to_owned()),
@@ -179,6 +180,11 @@ fn socket(family: &str, protocol: &str) -> Attempt {
     };
     let protocol = protocol.parse().map_err(io::Error::other)?;
     call(libc::SYS_socket, [family, kind.into(), protocol, 0])
+}
+
+fn unix_pair(path: &str) -> Attempt {
+    let (one, _other) = std::os::unix::net::UnixDatagram::pair()?;
+    one.send_to(b"x", path).map(|_| "sent".to_owned())
 }
 
 fn unix_abstract(name: &str) -> Attempt {

@@ -33,6 +33,10 @@ const AF_INET: u32 = 2;
 const AF_INET6: u32 = 10;
 const AF_NETLINK: u32 = 16;
 const AF_PACKET: u32 = 17;
+/// The bits of a socket's type that are not flags (`SOCK_TYPE_MASK`).
+const TYPE_BITS: u32 = 0xf;
+/// `SOCK_STREAM`, `SOCK_SEQPACKET`.
+const CONNECTED_TYPES: [u32; 2] = [1, 5];
 const ALL_BITS: u32 = u32::MAX;
 
 /// Compiles the filter of a command.
@@ -43,7 +47,7 @@ pub fn compile(network: &Network, raw_packets: bool) -> Result<Vec<sock_filter>,
         (number(libc::SYS_clone), refuse_bits(0, NAMESPACES)),
         (number(libc::SYS_ioctl), refuse_values(1, &TYPE_INTO_TERMINAL)),
         (number(libc::SYS_socket), socket(network, raw_packets)),
-        (number(libc::SYS_socketpair), only(0, &[AF_UNIX])),
+        (number(libc::SYS_socketpair), socket_pair()),
         (number(libc::SYS_sendto), refuse_bits(3, MSG_FASTOPEN)),
         (number(libc::SYS_sendmsg), refuse_bits(2, MSG_FASTOPEN)),
         (number(libc::SYS_sendmmsg), refuse_bits(3, MSG_FASTOPEN)),
@@ -81,9 +85,14 @@ fn always(numbers: &[c_long]) -> Vec<(u32, Rule)> {
     numbers.iter().map(|&n| (number(n), Rule::Always(Verdict::Allow))).collect()
 }
 
-fn only(argument: u8, values: &[u32]) -> Rule {
-    let test = Test { argument, mask: ALL_BITS, is: Match::NoneOf(values.to_vec()), then: REFUSE };
-    Rule::Tests(vec![test], Verdict::Allow)
+/// A pair whose ends stay with each other: one of datagrams could be turned to a socket of the host,
+/// which Landlock does not see where that socket has a path.
+fn socket_pair() -> Rule {
+    let only =
+        |argument, mask, values| Test { argument, mask, is: Match::NoneOf(values), then: REFUSE };
+    let tests =
+        vec![only(0, ALL_BITS, vec![AF_UNIX]), only(1, TYPE_BITS, CONNECTED_TYPES.to_vec())];
+    Rule::Tests(tests, Verdict::Allow)
 }
 
 fn refuse_values(argument: u8, values: &[u32]) -> Rule {

@@ -2,7 +2,8 @@
 //! refused; docs/threats.md names these tests.
 
 use std::net::TcpListener;
-use std::os::unix::net::UnixListener;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixDatagram, UnixListener};
 
 use proto::{Ended, Status};
 
@@ -26,6 +27,7 @@ pub(crate) fn cases() -> Vec<Case> {
         files_cannot_be_linked_in,
         io_uring_is_not_there,
         unix_sockets_cannot_be_reached,
+        a_pair_of_sockets_does_not_reach_a_third,
         odd_socket_families_and_protocols_are_refused,
         no_network_means_none,
         namespaces_cannot_be_made_or_entered,
@@ -130,6 +132,20 @@ fn unix_sockets_cannot_be_reached() {
     for command in ["attacker", "net"] {
         refused(&bench, command, &["unix-path", path.to_str().unwrap()], "EPERM");
         refused(&bench, command, &["unix-abstract", "anything"], "EPERM");
+    }
+}
+
+fn a_pair_of_sockets_does_not_reach_a_third() {
+    let bench = Bench::start();
+    // Not beneath a directory that runs do not see.
+    let dir = tempfile::tempdir_in("/var/lib").unwrap();
+    let path = dir.path().join("host.sock");
+    let _listening = UnixDatagram::bind(&path).unwrap();
+    for path in [dir.path(), &path] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    for command in ["attacker", "net"] {
+        refused(&bench, command, &["unix-pair", path.to_str().unwrap()], "EPERM");
     }
 }
 
