@@ -78,6 +78,8 @@ fn main() {
         Some("cwd") => std::env::current_dir().map(|dir| dir.display().to_string()),
         Some("fork-bomb") => Ok(fork_bomb()),
         Some("memory") => memory(),
+        Some("shared-memory") => call(libc::SYS_shmget, [0, 1 << 20, 0o1600, 0]),
+        Some("semaphores") => call(libc::SYS_semget, [0, 32_000, 0o1600, 0]),
         Some("big-file") => big_file(),
         Some("spin") => spin(),
         Some("sleep") => nap(argument),

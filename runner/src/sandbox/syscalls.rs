@@ -3,8 +3,9 @@
 //! (code without a file), the `chmod`, `chown`, `setxattr` and `mknod` families (Landlock does not
 //! see them), `io_uring_*` (past seccomp), `clone3` (flags out of reach), `unshare`, `setns`, `mount`,
 //! `ptrace`, `process_vm_*`, `pidfd_getfd`, `keyctl`, `bpf`, `perf_event_open`, `userfaultfd`,
-//! `personality`, the `setuid` family, `kcmp`, `name_to_handle_at`, NUMA and scheduler changes. `capset` stays: it only gives up,
-//! and programs such as `ip` insist on giving up.
+//! `personality`, the `setuid` family, `kcmp`, `name_to_handle_at`, NUMA and scheduler changes, and System V
+//! shared memory and semaphores (memory that no limit counts). `capset` stays: it only gives up, and
+//! programs such as `ip` insist on giving up.
 
 #[allow(clippy::wildcard_imports, reason = "the names are the list itself")]
 use libc::{c_long, *};
@@ -193,15 +194,6 @@ pub const ALLOWED: &[c_long] = &[
     SYS_recvmsg,
     SYS_recvmmsg,
     SYS_getrandom,
-    // System V shared memory and semaphores, of the run's own IPC namespace
-    SYS_shmget,
-    SYS_shmat,
-    SYS_shmdt,
-    SYS_shmctl,
-    SYS_semget,
-    SYS_semop,
-    SYS_semctl,
-    SYS_semtimedop,
 ];
 
 /// Older spellings that x86-64 still has.

@@ -39,6 +39,7 @@ pub(crate) fn cases() -> Vec<Case> {
         root_cannot_be_had_back,
         a_fork_bomb_ends_at_the_process_limit,
         memory_ends_at_the_limit,
+        memory_that_no_limit_counts_is_not_there,
         a_file_ends_at_the_size_limit,
         processor_time_ends_at_the_limit,
         work_directories_are_not_shared_and_not_kept,
@@ -245,6 +246,13 @@ fn a_fork_bomb_ends_at_the_process_limit() {
 
 fn memory_ends_at_the_limit() {
     refused(&Bench::start(), "attacker", &["memory"], "ENOMEM");
+}
+
+fn memory_that_no_limit_counts_is_not_there() {
+    let bench = Bench::start();
+    for attempt in ["shared-memory", "semaphores"] {
+        refused(&bench, "attacker", &[attempt], "ENOSYS");
+    }
 }
 
 fn a_file_ends_at_the_size_limit() {
