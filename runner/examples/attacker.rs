@@ -34,7 +34,7 @@ fn main() {
         Some("stat") => fs::metadata(argument).map(|_| String::new()),
         Some("write") => write(argument),
         Some("exec") => Command::new(argument).status().map(|status| status.to_string()),
-        Some("ld-so") => ld_so(),
+        Some("ld-so") => ld_so(if argument.is_empty() { "/tmp" } else { argument }),
         Some("memfd") => call(libc::SYS_memfd_create, [c"x".as_ptr() as i64, 0, 0, 0]),
         Some("chmod") => chmod(),
         Some("chown") => chown(),
@@ -127,15 +127,16 @@ fn write(path: &str) -> Attempt {
     Ok(String::new())
 }
 
-fn drop_copy_of_true() -> io::Result<&'static str> {
+fn drop_copy_of_true(dir: &str) -> io::Result<String> {
+    let path = format!("{dir}/evil");
     // Not fs::copy, which changes the mode.
-    io::copy(&mut File::open("/proc/self/exe")?, &mut File::create("/tmp/evil")?)?;
-    Ok("/tmp/evil")
+    io::copy(&mut File::open("/proc/self/exe")?, &mut File::create(&path)?)?;
+    Ok(path)
 }
 
 /// Runs a file of ours through the dynamic loader, which may be executed.
-fn ld_so() -> Attempt {
-    let file = drop_copy_of_true()?;
+fn ld_so(dir: &str) -> Attempt {
+    let file = drop_copy_of_true(dir)?;
     let run = Command::new(runner::plan::DYNAMIC_LOADERS[0]).arg(file).arg("cwd").output()?;
     if run.status.success() {
         Ok(String::from_utf8_lossy(&run.stdout).into_owned())

@@ -22,6 +22,7 @@ pub(crate) fn cases() -> Vec<Case> {
         nothing_is_writable_but_the_work_directory,
         other_programs_cannot_be_executed,
         a_file_of_ones_own_cannot_run_through_the_loader,
+        a_directory_of_the_policy_takes_files_but_no_programs,
         code_without_a_file_cannot_run,
         modes_owners_attributes_and_devices_cannot_be_made,
         files_cannot_be_linked_in,
@@ -103,6 +104,22 @@ fn a_file_of_ones_own_cannot_run_through_the_loader() {
     let run = bench.run("attacker", &["ld-so"]);
     assert!(run.attempt().starts_with("refused"), "{}", run.stdout);
     assert!(run.attempt().contains("failed to map segment"), "{}", run.stdout);
+}
+
+fn a_directory_of_the_policy_takes_files_but_no_programs() {
+    // One that runs see as it is, and one that comes back into a hidden directory.
+    for parent in ["/var/lib", "/tmp"] {
+        let dir = tempfile::tempdir_in(parent).unwrap();
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+        let path = dir.path().to_str().unwrap();
+        let granted = format!("rw = [\"{path}\", ");
+        let bench = Bench::with(&POLICY.replace("rw = [", &granted));
+        let file = format!("{path}/file");
+        assert_eq!(bench.run("attacker", &["write", &file]).attempt(), "ok");
+        assert_eq!(std::fs::read(file).unwrap(), b"x");
+        let run = bench.run("attacker", &["ld-so", path]);
+        assert!(run.attempt().contains("failed to map segment"), "{}", run.stdout);
+    }
 }
 
 fn code_without_a_file_cannot_run() {
