@@ -37,6 +37,8 @@ fn main() {
         Some("ld-so") => ld_so(if argument.is_empty() { "/tmp" } else { argument }),
         Some("memfd") => call(libc::SYS_memfd_create, [c"x".as_ptr() as i64, 0, 0, 0]),
         Some("chmod") => chmod(),
+        Some("set-id") => set_id(),
+        Some("openat2") => call(libc::SYS_openat2, [0, 0, 0, 0]),
         Some("chown") => chown(),
         Some("setxattr") => setxattr(),
         Some("mknod") => mknod(),
@@ -143,6 +145,12 @@ fn ld_so(dir: &str) -> Attempt {
     } else {
         Err(io::Error::other(String::from_utf8_lossy(&run.stderr).into_owned()))
     }
+}
+
+fn set_id() -> Attempt {
+    use std::os::unix::fs::OpenOptionsExt;
+    let made = OpenOptions::new().create(true).append(true).mode(0o4755).open("/tmp/set-id")?;
+    Ok(format!("{:o}", made.metadata()?.permissions().mode()))
 }
 
 fn chmod() -> Attempt {

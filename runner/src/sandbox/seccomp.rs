@@ -39,6 +39,14 @@ const TYPE_BITS: u32 = 0xf;
 const CONNECTED_TYPES: [u32; 2] = [1, 5];
 const ALL_BITS: u32 = u32::MAX;
 
+/// Set-user-ID and set-group-ID, in a directory of the policy a way to this run's user for others.
+const SET_ID: u32 = 0o6000;
+/// Calls that make files, and which argument has the mode.
+const MODES: [(c_long, u8); 1] = [(libc::SYS_openat, 3)];
+/// Older spellings of the same.
+#[cfg(target_arch = "x86_64")]
+const MODES_HERE: [(c_long, u8); 2] = [(libc::SYS_open, 2), (libc::SYS_creat, 1)];
+
 /// Compiles the filter of a command.
 pub fn compile(network: &Network, raw_packets: bool) -> Result<Vec<sock_filter>, CompileError> {
     let mut rules = always(ALLOWED);
@@ -53,6 +61,9 @@ pub fn compile(network: &Network, raw_packets: bool) -> Result<Vec<sock_filter>,
         (number(libc::SYS_sendmmsg), refuse_bits(3, MSG_FASTOPEN)),
         (number(libc::SYS_setsockopt), refuse_values(2, &TCP_FASTOPEN)),
     ]);
+    rules.extend(MODES.iter().map(|&(n, mode)| (number(n), refuse_bits(mode, SET_ID))));
+    #[cfg(target_arch = "x86_64")]
+    rules.extend(MODES_HERE.iter().map(|&(n, mode)| (number(n), refuse_bits(mode, SET_ID))));
     bpf::compile(rules, UNKNOWN, AUDIT_ARCH)
 }
 

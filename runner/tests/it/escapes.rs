@@ -131,6 +131,8 @@ fn modes_owners_attributes_and_devices_cannot_be_made() {
     for attempt in ["chmod", "chown", "setxattr", "mknod"] {
         refused(&bench, "attacker", &[attempt], "ENOSYS");
     }
+    refused(&bench, "attacker", &["set-id"], "EPERM");
+    refused(&bench, "attacker", &["openat2"], "ENOSYS");
 }
 
 fn files_cannot_be_linked_in() {
