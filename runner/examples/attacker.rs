@@ -185,7 +185,7 @@ fn io_uring() -> Attempt {
 fn socket(family: &str, protocol: &str) -> Attempt {
     let family: i64 = family.parse().map_err(io::Error::other)?;
     let kind = match family {
-        17 => libc::SOCK_RAW,
+        16 | 17 => libc::SOCK_RAW,
         38 => libc::SOCK_SEQPACKET,
         _ => libc::SOCK_STREAM,
     };

@@ -28,6 +28,9 @@ const MSG_FASTOPEN: u32 = 0x2000_0000;
 const TCP_FASTOPEN: [u32; 2] = [23, 30];
 /// Stream protocols that Landlock's TCP rules do not see: SCTP, SMC (two numbers), MPTCP.
 const UNSEEN_PROTOCOLS: [u32; 4] = [132, 256, 33, 262];
+/// `NETLINK_ROUTE`, `NETLINK_SOCK_DIAG`: interfaces, routes and sockets. The others speak to parts of
+/// the kernel that no command asks, such as IPsec, filters and audit.
+const NETLINK_PROTOCOLS: [u32; 2] = [0, 4];
 const AF_UNIX: u32 = 1;
 const AF_INET: u32 = 2;
 const AF_INET6: u32 = 10;
@@ -89,7 +92,15 @@ fn socket(network: &Network, raw_packets: bool) -> Rule {
         is: Match::AnyOf(UNSEEN_PROTOCOLS.to_vec()),
         then: REFUSE,
     };
-    Rule::Tests(vec![none_of(0, families, REFUSE), unseen], Verdict::Allow)
+    let then = Rule::Tests(vec![none_of(2, NETLINK_PROTOCOLS.to_vec(), REFUSE)], Verdict::Allow);
+    let then = if families.contains(&AF_NETLINK) { then } else { Rule::Always(REFUSE) };
+    let otherwise = Rule::Tests(vec![none_of(0, families, REFUSE), unseen], Verdict::Allow);
+    Rule::Split {
+        argument: 0,
+        equals: AF_NETLINK,
+        then: Box::new(then),
+        otherwise: Box::new(otherwise),
+    }
 }
 
 fn always(numbers: &[c_long]) -> Vec<(u32, Rule)> {

@@ -180,6 +180,13 @@ fn odd_socket_families_and_protocols_are_refused() {
         refused(&bench, "net", &["socket", "2", protocol], "EPERM");
     }
     assert_eq!(bench.run("net", &["socket", "2", "6"]).attempt(), "ok 3");
+    // Netlink to user sockets, IPsec, audit, netfilter, connector, generic.
+    for protocol in ["2", "6", "9", "12", "11", "16"] {
+        refused(&bench, "net", &["socket", "16", protocol], "EPERM");
+    }
+    for protocol in ["0", "4"] {
+        assert_eq!(bench.run("net", &["socket", "16", protocol]).attempt(), "ok 3");
+    }
 }
 
 fn no_network_means_none() {
