@@ -29,7 +29,7 @@ const TCP_FASTOPEN: [u32; 2] = [23, 30];
 /// Stream protocols that Landlock's TCP rules do not see: SCTP, SMC (two numbers), MPTCP.
 const UNSEEN_PROTOCOLS: [u32; 4] = [132, 256, 33, 262];
 /// `NETLINK_ROUTE`, `NETLINK_SOCK_DIAG`: interfaces, routes and sockets. The others speak to parts of
-/// the kernel that no command asks, such as IPsec, filters and audit.
+/// the kernel that no command asks, such as `IPsec`, filters and audit.
 const NETLINK_PROTOCOLS: [u32; 2] = [0, 4];
 const AF_UNIX: u32 = 1;
 const AF_INET: u32 = 2;
