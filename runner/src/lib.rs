@@ -17,3 +17,4 @@ pub mod slots;
 pub mod spawn;
 pub mod stage2;
 pub mod sys;
+pub mod workdir;

@@ -9,6 +9,8 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use nix::fcntl::OFlag;
 use nix::unistd::geteuid;
@@ -24,6 +26,8 @@ const BLOCK: usize = 64;
 /// Bytes of a hash that are shown.
 const SHOWN: usize = 8;
 const OTHERS: u32 = 0o077;
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// The key, and with it the right to write the log.
 pub(super) struct Key {
@@ -46,7 +50,7 @@ impl Key {
             .custom_flags(OFlag::O_NOFOLLOW.bits())
             .open(&path)
             .map_err(failed)?;
-        match file.try_lock() {
+        match lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(OpenError::InUse { path: log.to_owned() });
@@ -93,6 +97,17 @@ impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Key([redacted])")
     }
+}
+
+/// A runner that is just ending is waited for.
+fn lock(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+            other => return other,
+        }
+    }
+    Err(TryLockError::WouldBlock)
 }
 
 /// Hidden, so that `LOG*` names the log's own files and nothing else.

@@ -4,7 +4,7 @@
 //! A full file is renamed to `FILE.N`, where N is the number of its last line, and the first line of
 //! the new `FILE` follows that one. Whatever goes wrong with that, lines go on in the old file.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -214,6 +214,11 @@ fn open(path: &Path, new: bool) -> io::Result<File> {
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("it is not a regular file"));
     }
+    // The key's lock is by name; this one holds where one file has two names.
+    file.try_lock().map_err(|e| match e {
+        TryLockError::WouldBlock => io::Error::other("another runner writes it by another name"),
+        TryLockError::Error(error) => error,
+    })?;
     Ok(file)
 }
 

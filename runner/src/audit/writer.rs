@@ -253,6 +253,10 @@ mod tests {
         let first = Audit::open(&path, 1 << 20).unwrap();
         let Err(refused) = Audit::open(&path, 1 << 20) else { panic!("two write one log") };
         assert!(refused.to_string().contains("another runner"), "{refused}");
+        let link = dir.path().join("link.jsonl");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let Err(refused) = Audit::open(&link, 1 << 20) else { panic!("two write one log") };
+        assert!(refused.to_string().contains("by another name"), "{refused}");
         drop(first);
         Audit::open(&path, 1 << 20).unwrap();
     }

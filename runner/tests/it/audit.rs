@@ -1,12 +1,13 @@
 //! The audit log of a real runner: what is in it, whether it verifies, and what breaks it.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use proto::{List, Reply, Request};
+use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
 use tokio_seqpacket::UnixSeqpacket;
 
 use crate::bench::{
@@ -15,7 +16,7 @@ use crate::bench::{
 use crate::{Case, cases};
 
 pub(crate) fn cases() -> Vec<Case> {
-    cases![Nothing:
+    let anywhere = cases![Nothing:
         begin_reloads_and_stop_are_written_down_and_the_chain_is_whole,
         a_changed_line_is_named_with_its_file_and_number,
         a_cut_end_shows_against_the_head,
@@ -24,8 +25,9 @@ pub(crate) fn cases() -> Vec<Case> {
         a_second_runner_on_the_same_log_does_not_start,
         a_flood_of_nonsense_does_not_fill_the_log,
         a_secret_is_in_no_log_and_no_answer,
-    ]
-    .into()
+    ];
+    let root = cases![Root: an_append_only_log_is_written_to_and_stays_one_file];
+    anywhere.into_iter().chain(root).collect()
 }
 
 fn signal(bench: &Bench, signal: Signal) {
@@ -249,4 +251,37 @@ fn a_secret_is_in_no_log_and_no_answer() {
     assert!(env.iter().any(|name| *name == format!("TOKEN={hash}")), "{env:?}");
     assert_eq!(lines[2]["args"][0], "--token");
     assert_eq!(lines[2]["args"][1], hash);
+}
+
+/// A file that can only grow, as `chattr +a` makes it.
+struct AppendOnly(File);
+
+impl AppendOnly {
+    fn new(path: &Path) -> Self {
+        let file = File::open(path).unwrap();
+        let flags = ioctl_getflags(&file).unwrap();
+        ioctl_setflags(&file, flags | IFlags::APPEND).unwrap();
+        Self(file)
+    }
+}
+
+impl Drop for AppendOnly {
+    fn drop(&mut self) {
+        let flags = ioctl_getflags(&self.0).unwrap();
+        ioctl_setflags(&self.0, flags - IFlags::APPEND).unwrap();
+    }
+}
+
+fn an_append_only_log_is_written_to_and_stays_one_file() {
+    let mut bench = Bench::with_flags(POLICY, &["--audit-max", "4K"]);
+    let append_only = AppendOnly::new(&bench.audit);
+    for _ in 0..30 {
+        bench.run("attacker", &["-x"]).denial();
+    }
+    stop(&mut bench);
+    drop(append_only);
+    assert_eq!(files(&bench.audit), [bench.audit.clone()]);
+    assert!(fs::metadata(&bench.audit).unwrap().len() > 4096);
+    let verified = verify(&[], &[bench.audit.clone()]);
+    assert!(stdout(&verified).contains("32 lines"), "{}", stderr(&verified));
 }
