@@ -115,20 +115,24 @@ pub fn new_session_keyring() -> Result<(), Errno> {
 /// runner may have ignored them.
 pub fn default_signals() -> Result<(), Errno> {
     const SIGNALS: libc::c_int = 64;
+    (1..=SIGNALS)
+        .filter(|signal| ![libc::SIGKILL, libc::SIGSTOP].contains(signal))
+        .try_for_each(default_signal)
+}
+
+/// Lets ended children wait to be reaped, even if whoever started us ignored their signal: wait(2).
+pub fn keep_ended_children() -> Result<(), Errno> {
+    default_signal(libc::SIGCHLD)
+}
+
+fn default_signal(signal: libc::c_int) -> Result<(), Errno> {
     const SET_BYTES: libc::c_long = 8;
     // handler SIG_DFL, no flags, no restorer, empty mask
     let default = [0_u64; 4];
-    for signal in 1..=SIGNALS {
-        if signal == libc::SIGKILL || signal == libc::SIGSTOP {
-            continue;
-        }
-        // SAFETY: the kernel reads a sigaction of this size; the old one is not asked for.
-        let done = unsafe {
-            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), 0, SET_BYTES)
-        };
-        Errno::result(done)?;
-    }
-    Ok(())
+    // SAFETY: the kernel reads a sigaction of this size; the old one is not asked for.
+    let done =
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), 0, SET_BYTES) };
+    Errno::result(done).map(drop)
 }
 
 /// Reaps a child that has ended and tells what it and everything it reaped used: wait4(2).
