@@ -18,7 +18,7 @@ use crate::runner::Runner;
 
 /// For the first message to come.
 const FIRST_MESSAGE: Duration = Duration::from_secs(5);
-/// For a peer to read the last message.
+/// For a peer to read the last message, or a whole description.
 const LAST_MESSAGE: Duration = Duration::from_secs(10);
 /// Messages between the socket and the run, each way. Each is at most one datagram.
 const QUEUE: usize = 4;
@@ -31,8 +31,12 @@ pub async fn serve(runner: Arc<Runner>, socket: UnixSeqpacket, peer: Peer) {
         // Nothing came: there is nobody to answer.
         Err(_) | Ok(Ok(None)) => return,
         Ok(Ok(Some(Request::Describe))) => {
-            if let Err(error) = describe(&runner, &mut sender).await {
-                tracing::debug!(%error, "the peer left in the middle of a description");
+            match timeout(LAST_MESSAGE, describe(&runner, &mut sender)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, "the peer left in the middle of a description");
+                }
+                Err(_elapsed) => tracing::warn!("the peer does not read its description"),
             }
             return;
         }
@@ -63,7 +67,7 @@ async fn run_between(
     let (reply_queue, mut to_send) = mpsc::channel::<Reply>(QUEUE);
     let (to_run, mut request_queue) = mpsc::channel::<Request>(QUEUE);
     let takes_stdin = execute.stdin == StdinMode::Piped;
-    let writer = tokio::spawn(async move {
+    let mut writer = tokio::spawn(async move {
         while let Some(reply) = to_send.recv().await {
             if sender.send(&reply).await.is_err() {
                 return;
@@ -94,10 +98,15 @@ async fn run_between(
         }
     });
     let last = run(runner, peer, &execute, &reply_queue, &mut request_queue).await;
-    timeout(LAST_MESSAGE, reply_queue.send(last)).await.ok().and_then(Result::ok);
-    drop(reply_queue);
-    if timeout(LAST_MESSAGE, writer).await.is_err() {
+    let told = async {
+        reply_queue.send(last).await.ok();
+        drop(reply_queue);
+        (&mut writer).await.ok();
+    };
+    if timeout(LAST_MESSAGE, told).await.is_err() {
         tracing::warn!(run = %execute.run, "the peer does not read");
+        // Left alone it would hold the connection for as long as the peer likes.
+        writer.abort();
     }
     reader.abort();
 }

@@ -22,6 +22,8 @@ pub(crate) fn cases() -> Vec<Case> {
         a_killed_runner_takes_its_runs_along,
         a_stopped_runner_ends_its_runs_first,
         a_peer_that_never_reads_holds_up_only_itself,
+        a_peer_that_never_reads_is_let_go,
+        a_peer_that_never_reads_its_description_is_let_go,
     ];
     let root = cases![Root:
         an_unprivileged_runner_leaves_nothing_either,
@@ -145,6 +147,54 @@ fn a_peer_that_never_reads_holds_up_only_itself() {
         sender.send(&Request::Execute(execute("attacker", &["exit", "0"]))).await.unwrap();
         assert_eq!(collect(receiver).await.exit().status, Status::Code(0));
     });
+}
+
+fn a_peer_that_never_reads_is_let_go() {
+    let policy = crate::bench::POLICY.replace("stdout = \"64K\"", "stdout = \"4M\"");
+    let bench = Bench::with(&policy);
+    let before = open_descriptors(&bench);
+    block_on(async {
+        let (mut sender, _unread) = bench.connect().await;
+        let flood = execute("attacker", &["flood", "3000000"]);
+        let impatient = proto::Execute { timeout_ms: Some(300), ..flood };
+        sender.send(&Request::Execute(impatient)).await.unwrap();
+        is_let_go(&bench, before);
+    });
+}
+
+fn a_peer_that_never_reads_its_description_is_let_go() {
+    // More than a socket holds by itself.
+    let (_, rule) = crate::bench::POLICY.split_once("[command.attacker]").unwrap();
+    let (rule, _) = rule.split_once("[command.net]").unwrap();
+    let rules = (0..40).map(|n| {
+        let aliases: Vec<_> = (0..31).map(|i| format!("\"{n}-{i}-{}\"", "x".repeat(200))).collect();
+        let aliases = format!("aliases = [{}]", aliases.join(", "));
+        let rule = rule.replace("command.attacker", &format!("command.c{n}"));
+        format!("[command.c{n}]{}", rule.replace("aliases = [\"evil\"]", &aliases))
+    });
+    let policy = crate::bench::POLICY.to_owned() + &rules.collect::<String>();
+    let bench = Bench::with(&policy);
+    let before = open_descriptors(&bench);
+    block_on(async {
+        let (mut sender, _unread) = bench.connect().await;
+        sender.send(&Request::Describe).await.unwrap();
+        eventually("the connection is taken", || open_descriptors(&bench) > before);
+        std::thread::sleep(Duration::from_secs(1));
+        assert!(open_descriptors(&bench) > before, "it all fits, so nothing is tested");
+        is_let_go(&bench, before);
+    });
+}
+
+/// Waits until the runner has no more descriptors open than `before`.
+fn is_let_go(bench: &Bench, before: usize) {
+    // The runner is patient, more so than `eventually`.
+    std::thread::sleep(Duration::from_secs(8));
+    eventually("the connection is given up", || open_descriptors(bench) <= before);
+}
+
+/// How many descriptors the runner has open.
+fn open_descriptors(bench: &Bench) -> usize {
+    std::fs::read_dir(format!("/proc/{}/fd", bench.pid())).unwrap().count()
 }
 
 fn leaves_nothing(mut bench: Bench) {
