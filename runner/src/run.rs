@@ -2,6 +2,7 @@
 //! it down.
 
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use proto::{
@@ -138,7 +139,7 @@ impl Run<'_> {
             return Ok(Workdir(WORKDIR.into(), Removal::None));
         }
         let path = self.runner.new_workdir();
-        std::fs::create_dir(&path)?;
+        std::fs::DirBuilder::new().mode(0o700).create(&path)?;
         Ok(Workdir(path, Removal::AtEnd))
     }
 }
