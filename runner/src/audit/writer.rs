@@ -173,6 +173,11 @@ fn tell_head(head: &Head) {
     tracing::info!(lines = head.lines, head = head.hash, "the audit log's chain");
 }
 
+/// Whether the head is told after a batch of lines.
+fn is_due(before: u64, after: u64) -> bool {
+    after / HEAD_EVERY > before / HEAD_EVERY
+}
+
 fn carry_out(log: &mut Log, jobs: impl Iterator<Item = Job>) {
     let (mut writes, mut reopens) = (Vec::new(), Vec::new());
     for job in jobs {
@@ -187,7 +192,7 @@ fn carry_out(log: &mut Log, jobs: impl Iterator<Item = Job>) {
             .append(writes.iter().map(|(record, _)| record))
             .map(|()| log.head().clone())
             .map_err(|e| AuditError::Write(e.to_string()));
-        if log.head().lines / HEAD_EVERY > before / HEAD_EVERY {
+        if is_due(before, log.head().lines) {
             tell_head(log.head());
         }
         for (_, answer) in writes {
@@ -284,6 +289,33 @@ mod tests {
         assert_eq!(events[101]["peer"]["uid"], 7);
         assert_eq!(events[102]["reason"], "the end");
         assert_eq!(whole(&[&path]).lines, 103);
+    }
+
+    #[test]
+    fn the_count_of_a_flood_is_written_when_its_minute_is_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.jsonl");
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_time().start_paused(true).build().unwrap().block_on(async {
+            let audit = Audit::open(&path, 1 << 20).unwrap();
+            for _ in 0..103 {
+                audit.write_bounded(Event::Malformed, None, "nonsense").await.unwrap();
+            }
+            // The clock goes on when all wait. What comes after the count is written after it.
+            tokio::time::sleep(2 * super::super::flood::WINDOW).await;
+            audit.write(&record("after")).await.unwrap();
+        });
+        let events = events(&path);
+        assert_eq!((events.len(), &events[100]["event"]), (102, &"flood".into()));
+        assert_eq!(events[100]["count"], 3);
+        assert!(events[100].get("peer").is_none());
+    }
+
+    #[test]
+    fn a_head_is_told_once_for_a_thousand_lines() {
+        let told = (1..=5_000).filter(|&after| is_due(after - 1, after)).count();
+        assert_eq!(told, 5);
+        assert!(is_due(998, 1_003) && !is_due(1_000, 1_999));
     }
 
     #[test]
