@@ -62,7 +62,7 @@ const RUNNER: Layers = &[
     &["policy", "spawn"],
     &["stage2"],
     &["sandbox"],
-    &["audit", "diagnostic", "plan", "slots", "sys"],
+    &["admission", "audit", "diagnostic", "plan", "slots", "sys"],
 ];
 
 const PROTO: Layers = &[
