@@ -79,6 +79,10 @@ fn plan(
                 let asked = Duration::from_millis(u64::from(ms)).max(MIN_WALL);
                 limits.wall = limits.wall.min(asked);
             }
+            // No run goes on when its engagement is over.
+            if let Some(left) = engagement.and_then(|engagement| engagement.window.left(now)) {
+                limits.wall = limits.wall.min(left.max(MIN_WALL));
+            }
             limits
         },
         confinement: Confinement {

@@ -2,7 +2,7 @@
 //! values that were parsed, and resolves no name.
 
 use std::fmt;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use humantime::format_rfc3339_seconds;
 
@@ -111,6 +111,11 @@ impl Window {
     /// Whether it is open at that moment.
     pub fn is_open(&self, now: SystemTime) -> bool {
         self.not_before.is_none_or(|first| first <= now) && !self.is_over(now)
+    }
+
+    /// How long it is still open, if it ever ends.
+    pub fn left(&self, now: SystemTime) -> Option<Duration> {
+        self.not_after.map(|last| last.duration_since(now).unwrap_or(Duration::ZERO))
     }
 
     /// Whether it will not be open again.

@@ -71,9 +71,7 @@ impl Policy {
 
     /// The principal that a user is: its own, or that of all others.
     pub fn principal(&self, user: &str) -> Option<&Principal> {
-        // Who claims to be "*" is not everybody.
-        let own = self.users.get(user).filter(|_| user != ANY);
-        self.principals.get(own.or_else(|| self.users.get(ANY))?)
+        self.principals.get(self.users.get(user).or_else(|| self.users.get(ANY))?)
     }
 
     /// What a principal of the policy may take, by its name.

@@ -280,6 +280,22 @@ fn an_engagement_is_open_from_its_first_to_its_last_moment() {
 }
 
 #[test]
+fn a_run_is_given_no_more_time_than_its_engagement_has() {
+    let policy = load(&TEXT.replacen("exclude", "not_after = 2026-12-31T23:59:59Z\nexclude", 1));
+    let last = humantime::parse_rfc3339("2026-12-31T23:59:59Z").unwrap();
+    let wall = |before: Duration| {
+        let words = ["10.20.3.4".to_owned()];
+        match decide(&policy, &request("scan", &words), "/w", last - before) {
+            Decision::Permit(plan) => plan.limits.wall,
+            Decision::Deny(denial) => panic!("{denial:?}"),
+        }
+    };
+    assert_eq!(wall(Duration::from_hours(1)), Duration::from_mins(1));
+    assert_eq!(wall(Duration::from_secs(20)), Duration::from_secs(20));
+    assert_eq!(wall(Duration::ZERO), Duration::from_millis(1));
+}
+
+#[test]
 fn the_targets_of_a_request_are_of_one_engagement() {
     let text = TEXT.replace("engagements = [\"acme\"]", "engagements = [\"acme\", \"zeta\"]")
         + "[engagement.zeta]\ncidrs = [\"203.0.113.0/24\", \"10.20.77.0/24\"]\n";
