@@ -18,3 +18,4 @@ pub mod slots;
 pub mod spawn;
 pub mod stage2;
 pub mod sys;
+pub mod workdir;

@@ -4,6 +4,7 @@
     reason = "raw clone, fork, close_range and taking over inherited descriptors"
 )]
 
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
@@ -76,6 +77,27 @@ pub fn watch_readable(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an `OwnedFd` stays the same open descriptor for as long as it lives, and the watch
     // owns it.
     Ok(unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }?)
+}
+
+/// Forbids programs and set-user-ID bits on the mount at `path` and all beneath it:
+/// `mount_setattr(2)`, which adds and, unlike a remount, takes away nothing.
+pub fn forbid_programs(path: &CStr) -> Result<(), Errno> {
+    const MOUNT_ATTR_NOSUID: u64 = 0x2;
+    const MOUNT_ATTR_NOEXEC: u64 = 0x8;
+    // to set, to clear, propagation, user namespace
+    let attributes = [MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0, 0, 0];
+    // SAFETY: the path ends with NUL, and the kernel reads a mount_attr of the size given.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            libc::AT_FDCWD,
+            path.as_ptr(),
+            libc::AT_RECURSIVE,
+            attributes.as_ptr(),
+            size_of_val(&attributes),
+        )
+    };
+    Errno::result(done).map(drop)
 }
 
 /// Joins a new session keyring, so that the keys of whoever started the runner are out of reach:

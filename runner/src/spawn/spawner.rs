@@ -18,7 +18,7 @@ use crate::stage2::spec::{SPEC_FD, STATUS_FD};
 use crate::{stage2, sys};
 
 /// Sources are moved above every target first, or one `dup2` could overwrite the next one's source.
-const ABOVE_TARGETS: RawFd = 100;
+const ABOVE_TARGETS: RawFd = STATUS_FD + 1;
 /// This program, even after its file was replaced.
 const SELF: &std::ffi::CStr = c"/proc/self/exe";
 

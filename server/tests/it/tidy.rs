@@ -46,7 +46,7 @@ const SERVER: Layers = &[
     &["access"],
     &["catalog", "config", "settings", "store"],
     &["auth", "env_file"],
-    &["clock", "entropy", "model"],
+    &["clock", "entropy", "harden", "model"],
     &["limits"],
 ];
 
@@ -62,7 +62,7 @@ const RUNNER: Layers = &[
     &["policy", "spawn"],
     &["stage2"],
     &["sandbox"],
-    &["admission", "audit", "diagnostic", "plan", "slots", "sys"],
+    &["admission", "audit", "diagnostic", "plan", "slots", "sys", "workdir"],
 ];
 
 const PROTO: Layers = &[
