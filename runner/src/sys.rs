@@ -37,8 +37,7 @@ pub fn clone(flags: libc::c_int) -> Result<Option<Pid>, Errno> {
 
 /// Closes every descriptor from `first` on: `close_range(2)`.
 pub fn close_from(first: u32) -> Result<(), Errno> {
-    // SAFETY: stage 2 calls this before it owns any descriptor from `first` on, and init when it
-    // will never use one again.
+    // SAFETY: stage 2 calls this before it owns any descriptor from `first` on.
     let done = unsafe { libc::close_range(first, u32::MAX, 0) };
     Errno::result(done).map(drop)
 }
@@ -61,7 +60,7 @@ pub fn inherit(number: RawFd) -> Result<OwnedFd, Errno> {
         nix::fcntl::FcntlArg::F_GETFD,
     )?;
     // SAFETY: it is open, as was just seen, and nothing else in this process owns it: the caller
-    // asks once, before anything else runs.
+    // asks once, at the start of the process, before anything opens a descriptor.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
@@ -115,20 +114,24 @@ pub fn new_session_keyring() -> Result<(), Errno> {
 /// runner may have ignored them.
 pub fn default_signals() -> Result<(), Errno> {
     const SIGNALS: libc::c_int = 64;
+    (1..=SIGNALS)
+        .filter(|signal| ![libc::SIGKILL, libc::SIGSTOP].contains(signal))
+        .try_for_each(default_signal)
+}
+
+/// Lets ended children wait to be reaped, even if whoever started us ignored their signal: wait(2).
+pub fn keep_ended_children() -> Result<(), Errno> {
+    default_signal(libc::SIGCHLD)
+}
+
+fn default_signal(signal: libc::c_int) -> Result<(), Errno> {
     const SET_BYTES: libc::c_long = 8;
     // handler SIG_DFL, no flags, no restorer, empty mask
     let default = [0_u64; 4];
-    for signal in 1..=SIGNALS {
-        if signal == libc::SIGKILL || signal == libc::SIGSTOP {
-            continue;
-        }
-        // SAFETY: the kernel reads a sigaction of this size; the old one is not asked for.
-        let done = unsafe {
-            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), 0, SET_BYTES)
-        };
-        Errno::result(done)?;
-    }
-    Ok(())
+    // SAFETY: the kernel reads a sigaction of this size; the old one is not asked for.
+    let done =
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), 0, SET_BYTES) };
+    Errno::result(done).map(drop)
 }
 
 /// Reaps a child that has ended and tells what it and everything it reaped used: wait4(2).

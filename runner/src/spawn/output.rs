@@ -1,4 +1,4 @@
-//! One output stream: passes on what fits, counts and drops the rest, and never stops reading.
+//! One output stream: passes on what fits, counts the rest and drops it.
 
 use std::io;
 

@@ -49,6 +49,7 @@ struct Job {
 impl Spawner {
     /// Starts the thread.
     pub fn start() -> io::Result<Self> {
+        sys::keep_ended_children()?;
         let (jobs, todo) = mpsc::channel::<Job>();
         thread::Builder::new().name("spawner".to_owned()).spawn(move || {
             for job in todo {
