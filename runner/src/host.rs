@@ -222,6 +222,8 @@ fn trial_plan() -> Result<Plan, HostError> {
     let open_files = getrlimit(Resource::RLIMIT_NOFILE).map_or(64, |(_, hard)| hard);
     Ok(Plan {
         rule: "trial".to_owned(),
+        principal: None,
+        engagement: None,
         argv: vec!["true".to_owned()],
         program,
         env: Vec::new(),

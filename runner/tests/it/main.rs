@@ -14,6 +14,7 @@
 mod bench;
 mod endings;
 mod escapes;
+mod grants;
 mod peers;
 mod runs;
 mod startup;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         .into_iter()
         .chain(endings::cases())
         .chain(escapes::cases())
+        .chain(grants::cases())
         .chain(peers::cases())
         .chain(startup::cases())
         .chain(steps::cases())
