@@ -182,6 +182,8 @@ fn plan(program: PathBuf) -> Plan {
     let ro = ["/usr/lib", "/etc/ld.so.cache", "/etc/nsswitch.conf", "/etc/passwd", "/etc/group"];
     Plan {
         rule: "true".to_owned(),
+        principal: None,
+        engagement: None,
         program,
         argv: vec!["true".to_owned()],
         env: vec![("PATH".to_owned(), "/usr/bin".to_owned())],

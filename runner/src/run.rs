@@ -3,6 +3,7 @@
 
 use std::io;
 use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
 
 use proto::{
     Denial, Ended, Execute, Exit, Failure, List, Name, Reason, Reply, Request, Started, Status,
@@ -10,6 +11,7 @@ use proto::{
 };
 use tokio::sync::mpsc;
 
+use crate::admission::{Admitted, Refused};
 use crate::audit::{Audit, Detail, Event, Peer, Record, hex};
 use crate::host::WORKDIR;
 use crate::plan::Plan;
@@ -22,7 +24,7 @@ use crate::stage2::spec::Namespaces;
 use crate::workdir::Workdir;
 
 /// When no place is free: about how long one takes to become free.
-const RETRY_AFTER_MS: u32 = 1_000;
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Runs what `execute` asks for, if the policy allows it, and returns the run's last message.
 pub async fn run(
@@ -36,7 +38,9 @@ pub async fn run(
     match run.carry_out(replies, requests).await {
         Ok(exit) => Reply::Exit(exit),
         Err(Unrun::Denied(denial)) => Reply::Denied(denial),
-        Err(Unrun::Busy) => Reply::Busy(RETRY_AFTER_MS),
+        Err(Unrun::Busy { retry_after }) => {
+            Reply::Busy(u32::try_from(retry_after.as_millis()).unwrap_or(u32::MAX))
+        }
         Err(Unrun::Failed { step, reason }) => {
             tracing::error!(run = %execute.run, step, reason, "cannot run");
             Reply::Failed(Failure { step: Text::clipped(step), reason: Text::clipped(reason) })
@@ -46,7 +50,7 @@ pub async fn run(
 
 /// Why there was no run.
 enum Unrun {
-    Busy,
+    Busy { retry_after: Duration },
     Denied(Denial),
     Failed { step: String, reason: String },
 }
@@ -66,13 +70,18 @@ impl Run<'_> {
         let policy = self.runner.policy();
         let own = self.workdir().map_err(|e| failed("workdir", e))?;
         let workdir = own.as_ref().map_or(Path::new(WORKDIR), Workdir::path);
-        let plan = match policy::decide(&policy, self.execute, &workdir.to_string_lossy()) {
+        let shown = workdir.to_string_lossy();
+        let plan = match policy::decide(&policy, self.execute, &shown, SystemTime::now()) {
             Decision::Permit(plan) => plan,
             Decision::Deny(denial) => return Err(self.deny(&policy, denial).await),
         };
         let Some(place) = self.runner.slots.take() else {
-            self.audit(Event::Busy, Detail::Reason { reason: "no place is free" }).await?;
-            return Err(Unrun::Busy);
+            return Err(self.busy("no place is free", RETRY_AFTER).await);
+        };
+        // After the place, so that a run without one is not counted.
+        let _admitted = match self.admit(&policy, &plan) {
+            Ok(admitted) => admitted,
+            Err(refused) => return Err(self.busy(&refused.reason, refused.retry_after).await),
         };
         self.audit(Event::Start, start(&plan, &place, &policy, &self.runner.audit)).await?;
         let exit = self.execute(&plan, &place, workdir, replies, requests).await;
@@ -82,7 +91,7 @@ impl Run<'_> {
                 let reason = format!("{step}: {reason}");
                 self.audit(Event::Fail, Detail::Reason { reason: &reason }).await?;
             }
-            Err(Unrun::Busy | Unrun::Denied(_)) => {}
+            Err(Unrun::Busy { .. } | Unrun::Denied(_)) => {}
         }
         exit
     }
@@ -105,6 +114,20 @@ impl Run<'_> {
         supervise(running, &plan.limits, replies, requests, &runner.shutdown)
             .await
             .map_err(|e| failed("supervise", e))
+    }
+
+    /// Counts the run for the principal that it was granted to.
+    fn admit(&self, policy: &Policy, plan: &Plan) -> Result<Option<Admitted>, Refused> {
+        let Some(name) = &plan.principal else { return Ok(None) };
+        let Some(quota) = policy.quota(name) else { unreachable!("the plan is of this policy") };
+        self.runner.admission.admit(name, quota, Instant::now()).map(Some)
+    }
+
+    async fn busy(&self, reason: &str, retry_after: Duration) -> Unrun {
+        match self.audit(Event::Busy, Detail::Reason { reason }).await {
+            Ok(()) => Unrun::Busy { retry_after },
+            Err(unwritten) => unwritten,
+        }
     }
 
     async fn deny(&self, policy: &Policy, denial: Denial) -> Unrun {
@@ -157,6 +180,8 @@ fn started(plan: &Plan) -> Started {
 fn start<'a>(plan: &'a Plan, place: &Place, policy: &Policy, audit: &Audit) -> Detail<'a> {
     Detail::Start {
         rule: &plan.rule,
+        granted_to: plan.principal.as_deref(),
+        engagement: plan.engagement.as_deref(),
         program: &plan.program,
         argv: plan.shown_argv(|secret| audit.mask(secret)),
         env: plan.shown_env(|secret| audit.mask(secret)),

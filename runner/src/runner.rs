@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio_util::sync::CancellationToken;
 
+use crate::admission::Admission;
 use crate::audit::Audit;
 use crate::host::{Host, Mode, RUNS};
 use crate::policy::Policy;
@@ -24,6 +25,8 @@ pub struct Runner {
     pub audit: Audit,
     /// Users for runs.
     pub slots: Slots,
+    /// What principals have taken; outlives the policy.
+    pub admission: Admission,
     /// Ends every run.
     pub shutdown: CancellationToken,
     /// Where runs without a mount namespace have their directories.
@@ -44,6 +47,7 @@ impl Runner {
             spawner,
             audit,
             slots,
+            admission: Admission::default(),
             shutdown: CancellationToken::new(),
             state,
             runs: AtomicU64::new(0),

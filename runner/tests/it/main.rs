@@ -15,6 +15,7 @@ mod audit;
 mod bench;
 mod endings;
 mod escapes;
+mod grants;
 mod peers;
 mod runs;
 mod startup;
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
         .into_iter()
         .chain(endings::cases())
         .chain(escapes::cases())
+        .chain(grants::cases())
         .chain(peers::cases())
         .chain(audit::cases())
         .chain(startup::cases())

@@ -1,3 +1,5 @@
+use std::time::SystemTime;
+
 use proptest::prelude::*;
 use proto::{EnvVar, List, Text};
 
@@ -49,7 +51,7 @@ fn stars(_secret: &str) -> String {
 }
 
 fn permitted(request: &Execute) -> Box<Plan> {
-    match decide(&policy(), request, "/run/work") {
+    match decide(&policy(), request, "/run/work", SystemTime::UNIX_EPOCH) {
         Decision::Permit(plan) => plan,
         Decision::Deny(denial) => panic!("{denial:?}"),
     }
@@ -104,7 +106,9 @@ fn a_refusal_does_not_tell_of_what_may_be_a_secret() {
         ("deep", &["login", "--hunter2"]),
         ("deep", &["list", "hunter2"]),
     ] {
-        let Decision::Deny(denial) = decide(&policy, &asked(command, words), "/w") else {
+        let Decision::Deny(denial) =
+            decide(&policy, &asked(command, words), "/w", SystemTime::UNIX_EPOCH)
+        else {
             panic!("{words:?} is permitted")
         };
         assert!(!denial.reason.contains("hunter"), "{}", denial.reason);
@@ -114,7 +118,9 @@ fn a_refusal_does_not_tell_of_what_may_be_a_secret() {
 
 #[test]
 fn an_explanation_shows_no_secret() {
-    let said = explain(&policy(), &asked("ask", &["--token=hunter2"]), "/w").to_string();
+    let said =
+        explain(&policy(), &asked("ask", &["--token=hunter2"]), "/w", SystemTime::UNIX_EPOCH)
+            .to_string();
     assert!(said.contains("--token=[secret]") && !said.contains("hunter2"), "{said}");
 }
 
@@ -160,7 +166,7 @@ proptest! {
         prop_assume!(!public);
         let policy = policy();
         let request = request(command, &words);
-        match decide(&policy, &request, "/w") {
+        match decide(&policy, &request, "/w", SystemTime::UNIX_EPOCH) {
             Decision::Permit(plan) => {
                 prop_assert!(!plan.shown_argv(stars).concat().contains("S3CR3T"));
             }
