@@ -3,25 +3,30 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use proto::{
-    Denial, Ended, Execute, Exit, Failure, List, Name, Reason, Reply, Request, Started, Status,
-    Text,
+    Denial, Ended, Execute, Exit, Failure, List, Name, Reason, Reply, Started, Status, Stream, Text,
 };
 use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
 
+use crate::admission::Ticket;
 use crate::audit::{Detail, Event, Peer, Record, hex};
 use crate::host::WORKDIR;
 use crate::plan::Plan;
 use crate::policy::{self, Decision, Policy};
+use crate::requests::Requests;
 use crate::runner::Runner;
 use crate::slots::Place;
 use crate::spawn::launch::launch;
-use crate::spawn::supervise::supervise;
+use crate::spawn::supervise::{Finished, supervise};
 use crate::stage2::spec::Namespaces;
 
-/// When no place is free: about how long one takes to become free.
+/// When there is no room: about how long it takes until there is.
 const RETRY_AFTER_MS: u32 = 1_000;
+/// For a peer to read the next piece of a stream's end.
+const NEXT_PIECE: Duration = Duration::from_secs(10);
 
 /// Runs what `execute` asks for, if the policy allows it, and returns the run's last message.
 pub async fn run(
@@ -29,11 +34,12 @@ pub async fn run(
     peer: Peer,
     execute: &Execute,
     replies: &mpsc::Sender<Reply>,
-    requests: &mut mpsc::Receiver<Request>,
+    mut requests: Requests,
 ) -> Reply {
     let run = Run { runner, peer, execute };
-    match run.carry_out(replies, requests).await {
-        Ok(exit) => Reply::Exit(exit),
+    match run.carry_out(replies, &mut requests).await {
+        // The place is free by now: who reads slowly keeps nothing but a connection.
+        Ok(finished) => Reply::Exit(send_rest(finished, replies).await),
         Err(Unrun::Denied(denial)) => Reply::Denied(denial),
         Err(Unrun::Busy) => Reply::Busy(RETRY_AFTER_MS),
         Err(Unrun::Failed { step, reason }) => {
@@ -41,6 +47,27 @@ pub async fn run(
             Reply::Failed(Failure { step: Text::clipped(step), reason: Text::clipped(reason) })
         }
     }
+}
+
+/// Sends the ends of the streams. What a peer does not take was not passed on, and is not counted.
+async fn send_rest(finished: Finished, replies: &mpsc::Sender<Reply>) -> Exit {
+    let Finished { mut exit, rest } = finished;
+    let mut peer_reads = true;
+    for message in rest {
+        if peer_reads && let Ok(Ok(permit)) = timeout(NEXT_PIECE, replies.reserve()).await {
+            permit.send(message);
+            continue;
+        }
+        peer_reads = false;
+        if let Reply::Output(stream, piece) = message {
+            let report = match stream {
+                Stream::Stdout => &mut exit.stdout,
+                Stream::Stderr => &mut exit.stderr,
+            };
+            report.passed -= u64::try_from(piece.len()).unwrap_or(u64::MAX);
+        }
+    }
+    exit
 }
 
 /// Why there was no run.
@@ -60,29 +87,61 @@ impl Run<'_> {
     async fn carry_out(
         &self,
         replies: &mpsc::Sender<Reply>,
-        requests: &mut mpsc::Receiver<Request>,
-    ) -> Result<Exit, Unrun> {
+        requests: &mut Requests,
+    ) -> Result<Finished, Unrun> {
         let policy = self.runner.policy();
         let workdir = self.workdir().map_err(|e| failed("workdir", e))?;
-        let plan = match policy::decide(&policy, self.execute, &workdir.0.to_string_lossy()) {
+        let mut plan = match policy::decide(&policy, self.execute, &workdir.0.to_string_lossy()) {
             Decision::Permit(plan) => plan,
             Decision::Deny(denial) => return Err(self.deny(denial).await),
         };
+        let ticket = self.admit(&mut plan, requests).await?;
         let Some(place) = self.runner.slots.take() else {
-            self.audit(Event::Busy, Detail::Reason { reason: "no place is free" }).await?;
-            return Err(Unrun::Busy);
+            return Err(self.busy("no place is free").await);
         };
         self.audit(Event::Start, start(&plan, &place, &policy)).await?;
-        let exit = self.execute(&plan, &place, &workdir.0, replies, requests).await;
-        match &exit {
-            Ok(exit) => self.audit(Event::Exit, end(&plan, exit)).await?,
+        let finished = self.execute(&plan, &place, &workdir.0, replies, requests).await;
+        match &finished {
+            Ok(finished) => self.audit(Event::Exit, end(&plan, &finished.exit)).await?,
             Err(Unrun::Failed { step, reason }) => {
                 let reason = format!("{step}: {reason}");
                 self.audit(Event::Fail, Detail::Reason { reason: &reason }).await?;
             }
             Err(Unrun::Busy | Unrun::Denied(_)) => {}
         }
-        exit
+        drop(place);
+        drop(ticket);
+        finished
+    }
+
+    /// Waits until the rule may have one more run. The wait is of the time that the caller gives.
+    async fn admit(&self, plan: &mut Plan, requests: &mut Requests) -> Result<Ticket, Unrun> {
+        let mut bounds = plan.limits.admission;
+        let asked = self.execute.timeout_ms.map(|ms| Duration::from_millis(u64::from(ms)));
+        bounds.wait = bounds.wait.min(asked.unwrap_or(bounds.wait));
+        let began = Instant::now();
+        let admitted = tokio::select! {
+            admitted = self.runner.admission.admit(&plan.rule, bounds) => admitted,
+            () = requests.end() => return Err(self.busy("the front end left the queue").await),
+            () = self.runner.shutdown.cancelled() => {
+                return Err(self.busy("the runner is stopping").await);
+            }
+        };
+        let ticket = match admitted {
+            Ok(ticket) => ticket,
+            Err(not_now) => return Err(self.busy(&not_now.to_string()).await),
+        };
+        if let Some(asked) = asked {
+            plan.limits.wall = plan.limits.wall.min(asked.saturating_sub(began.elapsed()));
+        }
+        Ok(ticket)
+    }
+
+    async fn busy(&self, reason: &str) -> Unrun {
+        match self.audit(Event::Busy, Detail::Reason { reason }).await {
+            Ok(()) => Unrun::Busy,
+            Err(unwritten) => unwritten,
+        }
     }
 
     async fn execute(
@@ -91,8 +150,8 @@ impl Run<'_> {
         place: &Place,
         workdir: &Path,
         replies: &mpsc::Sender<Reply>,
-        requests: &mut mpsc::Receiver<Request>,
-    ) -> Result<Exit, Unrun> {
+        requests: &mut Requests,
+    ) -> Result<Finished, Unrun> {
         let runner = self.runner;
         let spec = runner.host.spec(plan, place.uid(), workdir);
         let running = launch(&runner.spawner, &spec, plan.stdin)
@@ -198,7 +257,9 @@ fn end<'a>(plan: &'a Plan, exit: &Exit) -> Detail<'a> {
         },
         duration_ms: exit.duration_ms,
         stdout_bytes: exit.stdout.written,
+        stdout_sha256: hex(&exit.stdout.sha256),
         stderr_bytes: exit.stderr.written,
+        stderr_sha256: hex(&exit.stderr.sha256),
         cpu_us: exit.usage.cpu_us,
     }
 }

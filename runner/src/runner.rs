@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio_util::sync::CancellationToken;
 
+use crate::admission::Admission;
 use crate::audit::Audit;
 use crate::host::{Host, Mode, RUNS};
 use crate::policy::Policy;
@@ -22,6 +23,8 @@ pub struct Runner {
     pub spawner: Spawner,
     /// Writes what happens.
     pub audit: Audit,
+    /// Who may run now, and who waits.
+    pub admission: Admission,
     /// Users for runs.
     pub slots: Slots,
     /// Ends every run.
@@ -43,6 +46,7 @@ impl Runner {
             host,
             spawner,
             audit,
+            admission: Admission::default(),
             slots,
             shutdown: CancellationToken::new(),
             state,

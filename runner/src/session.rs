@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use tokio_seqpacket::UnixSeqpacket;
 
 use crate::audit::Peer;
+use crate::requests::Requests;
 use crate::run::{malformed, not_understood, run};
 use crate::runner::Runner;
 
@@ -61,7 +62,7 @@ async fn run_between(
     mut receiver: Receiver<Request>,
 ) {
     let (reply_queue, mut to_send) = mpsc::channel::<Reply>(QUEUE);
-    let (to_run, mut request_queue) = mpsc::channel::<Request>(QUEUE);
+    let (to_run, request_queue) = mpsc::channel::<Request>(QUEUE);
     let takes_stdin = execute.stdin == StdinMode::Piped;
     let writer = tokio::spawn(async move {
         while let Some(reply) = to_send.recv().await {
@@ -93,7 +94,7 @@ async fn run_between(
             }
         }
     });
-    let last = run(runner, peer, &execute, &reply_queue, &mut request_queue).await;
+    let last = run(runner, peer, &execute, &reply_queue, Requests::new(request_queue)).await;
     timeout(LAST_MESSAGE, reply_queue.send(last)).await.ok().and_then(Result::ok);
     drop(reply_queue);
     if timeout(LAST_MESSAGE, writer).await.is_err() {

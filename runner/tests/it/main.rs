@@ -11,11 +11,13 @@
     reason = "a test says what it saw by panicking"
 )]
 
+mod admission;
 mod bench;
 mod endings;
 mod escapes;
 mod peers;
 mod runs;
+mod soak;
 mod startup;
 mod steps;
 
@@ -62,6 +64,8 @@ fn main() -> ExitCode {
     let mut trials = Vec::new();
     for case in runs::cases()
         .into_iter()
+        .chain(admission::cases())
+        .chain(soak::cases())
         .chain(endings::cases())
         .chain(escapes::cases())
         .chain(peers::cases())

@@ -63,6 +63,7 @@ const RUNNER: Layers = &[
     &["stage2"],
     &["sandbox"],
     &["audit", "diagnostic", "plan", "slots", "sys"],
+    &["admission", "requests"],
 ];
 
 const PROTO: Layers = &[
