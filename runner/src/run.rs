@@ -121,6 +121,8 @@ impl Run<'_> {
         bounds.wait = bounds.wait.min(asked.unwrap_or(bounds.wait));
         let began = Instant::now();
         let admitted = tokio::select! {
+            // Who is admitted at once runs, and the supervisor hears what else was said.
+            biased;
             admitted = self.runner.admission.admit(&plan.rule, bounds) => admitted,
             () = requests.end() => return Err(self.busy("the front end left the queue").await),
             () = self.runner.shutdown.cancelled() => {
@@ -285,4 +287,46 @@ pub fn not_understood(reason: impl std::fmt::Display) -> Reply {
         step: Text::clipped("request"),
         reason: Reason::clipped(reason.to_string()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::{Blob, StreamReport, Usage};
+
+    use super::*;
+
+    #[test]
+    fn an_end_that_the_peer_does_not_take_is_not_counted_as_passed() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let report = StreamReport { written: 900, passed: 90, sha256: [0; 32] };
+        let piece = |stream, len| Reply::Output(stream, Blob::new(vec![b'x'; len]).unwrap());
+        let finished = Finished {
+            exit: Exit {
+                status: Status::Code(0),
+                ended: Ended::Itself,
+                duration_ms: 1,
+                stdout: report,
+                stderr: report,
+                usage: Usage::default(),
+            },
+            rest: vec![
+                piece(Stream::Stdout, 10),
+                piece(Stream::Stdout, 20),
+                Reply::Gap(Stream::Stderr, 810),
+                piece(Stream::Stderr, 40),
+            ],
+        };
+        let (replies, received) = mpsc::channel(4);
+        let exit = runtime.block_on(async {
+            let permits = replies.reserve_many(3).await.unwrap();
+            let hang_up = async {
+                tokio::task::yield_now().await;
+                drop(received);
+            };
+            let (exit, ()) = tokio::join!(send_rest(finished, &replies), hang_up);
+            drop(permits);
+            exit
+        });
+        assert_eq!((exit.stdout.passed, exit.stderr.passed), (70, 50));
+    }
 }

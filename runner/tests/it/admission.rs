@@ -16,6 +16,7 @@ pub(crate) fn cases() -> Vec<Case> {
         who_leaves_the_queue_makes_room_and_never_runs,
         stdin_that_came_during_the_wait_arrives,
         another_command_does_not_wait,
+        a_peer_that_does_not_read_the_end_of_its_output_keeps_no_place,
     ]
     .into_iter()
     .collect()
@@ -158,5 +159,23 @@ fn another_command_does_not_wait() {
         let _first = running(&bench).await;
         let (_sender, other) = ask(&bench, execute("net", &["exit", "3"])).await;
         assert_eq!(collect(other).await.exit().status, Status::Code(3));
+    });
+}
+
+fn a_peer_that_does_not_read_the_end_of_its_output_keeps_no_place() {
+    let policy = POLICY
+        .replace(r#"stdout = "64K""#, r#"stdout = "1M""#)
+        .replace("wall_s = 20", "concurrency = 1\nqueue_s = 15\nwall_s = 20");
+    let bench = Bench::with(&policy);
+    block_on(async {
+        // More than the socket holds, and less than what is kept back.
+        let unread = ask(&bench, execute("attacker", &["flood", "1000000"])).await;
+        eventually("its end is audited", || bench.audit().len() == 2);
+        let (_sender, next) = ask(&bench, execute("attacker", &["exit", "4"])).await;
+        assert_eq!(collect(next).await.exit().status, Status::Code(4));
+        // And all of it is still there for who reads late.
+        let late = collect(unread.1).await;
+        assert_eq!(late.stdout.len(), 1_000_004);
+        assert!(!late.exit().stdout.truncated());
     });
 }
