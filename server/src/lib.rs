@@ -16,6 +16,7 @@ pub mod config;
 pub mod entropy;
 pub mod env_file;
 pub mod exec;
+pub mod harden;
 pub mod http;
 pub mod limits;
 pub mod mcp;

@@ -1,10 +1,5 @@
-use std::fs::{self, Permissions};
-use std::io::{Read as _, Write as _};
+use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::UnixStream as BlockingStream;
-use std::os::unix::process::CommandExt as _;
-use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -213,44 +208,4 @@ async fn a_socket_that_was_left_behind_is_replaced_and_anything_else_is_not() {
     fs::write(dir.path().join(SOCKET), "precious").unwrap();
     assert!(matches!(AdminSocket::bind(dir.path()), Err(BindError::InTheWay { .. })));
     assert_eq!(fs::read(dir.path().join(SOCKET)).unwrap(), b"precious");
-}
-
-/// Names the socket to the stranger.
-const STRANGER: &str = "MCPFUSION_TEST_ADMIN_SOCKET";
-const NOBODY: u32 = 65_534;
-
-#[tokio::test]
-#[ignore = "needs: root, to start a process of another user"]
-async fn a_process_of_another_user_is_refused_even_where_the_file_mode_lets_it_in() {
-    let running = Running::start();
-    let path = running.dir.path().join(SOCKET);
-    fs::set_permissions(running.dir.path(), Permissions::from_mode(0o755)).unwrap();
-    fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
-    for (uid, answers) in [(NOBODY, "0 bytes"), (0, "some bytes")] {
-        let said = ask_as(uid, &path).await;
-        assert!(said.contains(&format!("the stranger got {answers}")), "{uid}: {said}");
-    }
-}
-
-async fn ask_as(uid: u32, socket: &Path) -> String {
-    let mut stranger = Command::new(std::env::current_exe().unwrap());
-    stranger
-        .args(["admin::tests::asks_for_the_status", "--exact", "--ignored", "--nocapture"])
-        .env(STRANGER, socket)
-        .uid(uid);
-    let output = tokio::task::spawn_blocking(move || stranger.output().unwrap()).await.unwrap();
-    String::from_utf8(output.stdout).unwrap()
-}
-
-#[test]
-#[ignore = "needs: to be started by the test above"]
-fn asks_for_the_status() {
-    let Some(path) = std::env::var_os(STRANGER) else {
-        return;
-    };
-    let mut stream = BlockingStream::connect(Path::new(&path)).unwrap();
-    let mut byte = [0];
-    let sent = stream.write_all(b"{\"verb\":\"status\"}\n");
-    let n_read = sent.and_then(|()| stream.read(&mut byte)).unwrap_or(0);
-    println!("the stranger got {} bytes", if n_read == 0 { "0" } else { "some" });
 }

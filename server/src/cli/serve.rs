@@ -13,6 +13,7 @@ use super::args::Serve;
 use super::exit::{Failure, INTERNAL};
 use super::surroundings;
 use crate::app::App;
+use crate::harden::harden;
 
 /// Serves until a signal says stop.
 pub fn run(args: &Serve) -> Result<(), Failure> {
@@ -23,6 +24,10 @@ pub fn run(args: &Serve) -> Result<(), Failure> {
             .with_writer(io::stderr)
             .with_env_filter(EnvFilter::new(&settings.log))
             .init();
+        harden().map_err(|e| Failure::of(INTERNAL, &e))?;
+        if host.is_root {
+            tracing::warn!("this runs as root and needs none of it; give it a user of its own");
+        }
         let runtime = Builder::new_multi_thread()
             .worker_threads(workers())
             .enable_all()

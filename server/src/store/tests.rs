@@ -367,16 +367,6 @@ fn a_directory_that_others_can_write_to_is_refused() {
 }
 
 #[test]
-#[ignore = "needs: root, to give a directory away"]
-fn a_directory_of_another_user_is_refused() {
-    let dir = TempDir::new().unwrap();
-    std::os::unix::fs::chown(dir.path(), Some(65_534), None).unwrap();
-    let refused = Store::open(dir.path(), Clock::System);
-    assert!(matches!(refused, Err(OpenError::Owner { owner: 65_534, own: 0, .. })), "{refused:?}");
-    assert!(!dir.path().join(FILE).exists());
-}
-
-#[test]
 fn a_link_in_place_of_the_file_is_not_followed() {
     let dir = TempDir::new().unwrap();
     let victim = dir.path().join("victim");

@@ -14,7 +14,7 @@ use crate::http::{request, send, text};
 use crate::{Case, cases};
 
 pub(crate) fn cases() -> Vec<Case> {
-    cases![Nothing:
+    let anywhere = cases![Nothing:
         a_head_that_does_not_come_is_not_waited_for_and_holds_up_nobody,
         a_head_that_is_too_long_is_refused,
         what_is_no_message_gets_its_error_and_the_next_message_its_answer,
@@ -30,8 +30,9 @@ pub(crate) fn cases() -> Vec<Case> {
         wrong_usage_is_its_own_exit_code,
         a_state_directory_that_cannot_be_used_is_named,
         a_state_directory_in_use_is_named,
-    ]
-    .into()
+    ];
+    let root = cases![Root: a_state_directory_of_another_user_is_refused];
+    anywhere.into_iter().chain(root).collect()
 }
 
 /// `mcpfusion serve` in a state directory of its own, which is to fail.
@@ -296,6 +297,17 @@ fn a_state_directory_that_cannot_be_used_is_named() {
     assert_eq!(said.code, Some(69), "{said:?}");
     assert!(said.stderr.contains(file.to_str().unwrap()), "{said:?}");
     assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
+}
+
+fn a_state_directory_of_another_user_is_refused() {
+    let dir = directory();
+    let state = dir.path().join("state");
+    fs::create_dir(&state).unwrap();
+    std::os::unix::fs::chown(&state, Some(65_534), None).unwrap();
+    let said = serve(dir.path(), &[]);
+    assert_eq!(said.code, Some(69), "{said:?}");
+    assert!(said.stderr.contains("65534"), "{said:?}");
+    assert_eq!(fs::read_dir(&state).unwrap().count(), 0);
 }
 
 fn a_state_directory_in_use_is_named() {

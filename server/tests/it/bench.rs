@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::http::Client;
 
-const SERVER: &str = env!("CARGO_BIN_EXE_mcpfusion");
+pub(crate) const SERVER: &str = env!("CARGO_BIN_EXE_mcpfusion");
 
 /// A taken-over tool, with every word allowed, and one program of the host.
 const POLICY: &str = r#"
@@ -337,6 +337,12 @@ impl Bench {
         let runner = Running::start(command, path("runner.log"));
         eventually("the runner is ready", || runner.log().contains("ready"));
         self.runner = Some(runner);
+    }
+
+    /// A file of the server's own directory in `/proc`.
+    pub(crate) fn proc_of_the_server(&self, file: &str) -> String {
+        let server = self.server.as_ref().expect("the server runs");
+        fs::read_to_string(format!("/proc/{}/{file}", server.process.id())).unwrap()
     }
 
     pub(crate) fn kill_server(&mut self) {

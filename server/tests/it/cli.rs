@@ -10,6 +10,7 @@ use crate::{Case, cases};
 
 pub(crate) fn cases() -> Vec<Case> {
     cases![Nothing:
+        the_serving_process_has_given_up_what_it_does_not_need,
         call_prints_what_the_tool_says_and_exits_by_how_it_went,
         call_says_what_is_wrong_with_its_token_or_address,
         tools_lists_names_or_json,
@@ -157,4 +158,12 @@ fn no_secret_is_ever_logged() {
         let line = log.lines().find(|line| line.contains(secret));
         assert_eq!(line, None, "{name} is in the log");
     }
+}
+
+fn the_serving_process_has_given_up_what_it_does_not_need() {
+    let bench = Bench::without_runner();
+    assert!(bench.proc_of_the_server("status").contains("NoNewPrivs:\t1"));
+    let limits = bench.proc_of_the_server("limits");
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
 }

@@ -46,7 +46,7 @@ const SERVER: Layers = &[
     &["access"],
     &["catalog", "config", "settings", "store"],
     &["auth", "env_file"],
-    &["clock", "entropy", "model"],
+    &["clock", "entropy", "harden", "model"],
     &["limits"],
 ];
 

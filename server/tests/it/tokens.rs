@@ -1,21 +1,48 @@
 //! Who is let in: tokens that come and go while the server runs, and the order of the judgements.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::Command;
+
 use serde_json::json;
 
-use crate::bench::{Bench, run};
+use crate::bench::{Bench, SERVER, Said, copy_program, directory, run};
 use crate::http::{Client, request};
 use crate::{Case, cases};
 
 pub(crate) fn cases() -> Vec<Case> {
-    cases![Nothing:
+    let root = cases![Root: the_admin_socket_answers_no_other_user_even_where_modes_let_it_in];
+    let anywhere = cases![Nothing:
         a_token_works_as_soon_as_it_is_added_and_no_longer_once_revoked,
         a_revoked_token_ends_its_sessions_too,
         sessions_of_two_users_do_not_mix,
         without_a_token_nothing_else_is_judged,
         a_foreign_host_or_origin_is_refused_before_the_token,
         health_needs_no_token_and_the_rest_tells_nothing,
-    ]
-    .into()
+    ];
+    anywhere.into_iter().chain(root).collect()
+}
+
+fn the_admin_socket_answers_no_other_user_even_where_modes_let_it_in() {
+    let bench = Bench::without_runner();
+    let state = bench.state();
+    let open = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    open(Path::new(&state), 0o755);
+    open(&Path::new(&state).join("admin.sock"), 0o666);
+    // A build directory may be out of another user's reach; a copy is not.
+    let place = directory();
+    let program = copy_program(Path::new(SERVER), place.path());
+    let status_as = |uid| -> Said {
+        let mut command = Command::new(&program);
+        command.args(["status", "--db-dir", &state]).env_clear().uid(uid).gid(uid);
+        command.output().unwrap().into()
+    };
+    assert_eq!(status_as(0).code, Some(0));
+    let said = status_as(65_534);
+    assert!(said.code != Some(0) && said.stdout.is_empty(), "{said:?}");
+    assert!(bench.client().is_let_in());
 }
 
 fn revoke(bench: &Bench, hash: &str) {
