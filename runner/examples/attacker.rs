@@ -34,15 +34,18 @@ fn main() {
         Some("stat") => fs::metadata(argument).map(|_| String::new()),
         Some("write") => write(argument),
         Some("exec") => Command::new(argument).status().map(|status| status.to_string()),
-        Some("ld-so") => ld_so(),
+        Some("ld-so") => ld_so(if argument.is_empty() { "/tmp" } else { argument }),
         Some("memfd") => call(libc::SYS_memfd_create, [c"x".as_ptr() as i64, 0, 0, 0]),
         Some("chmod") => chmod(),
+        Some("set-id") => set_id(),
+        Some("openat2") => call(libc::SYS_openat2, [0, 0, 0, 0]),
         Some("chown") => chown(),
         Some("setxattr") => setxattr(),
         Some("mknod") => mknod(),
         Some("io-uring") => io_uring(),
         Some("socket") => socket(argument, args.get(2).map_or("0", String::as_str)),
         Some("unix-path") => UnixStream::connect(argument).map(|_| "connected".to_owned()),
+        Some("unix-pair") => unix_pair(argument),
         Some("unix-abstract") => unix_abstract(argument),
         Some("tcp") => TcpStream::connect(argument).map(|_| "connected".to_owned()),
         Some("tcp-bind") => std::net::TcpListener::bind(argument).map(|_| "bound".to_owned()),
@@ -77,6 +80,8 @@ fn main() {
         Some("cwd") => std::env::current_dir().map(|dir| dir.display().to_string()),
         Some("fork-bomb") => Ok(fork_bomb()),
         Some("memory") => memory(),
+        Some("shared-memory") => call(libc::SYS_shmget, [0, 1 << 20, 0o1600, 0]),
+        Some("semaphores") => call(libc::SYS_semget, [0, 32_000, 0o1600, 0]),
         Some("big-file") => big_file(),
         Some("spin") => spin(),
         Some("sleep") => nap(argument),
@@ -124,21 +129,28 @@ fn write(path: &str) -> Attempt {
     Ok(String::new())
 }
 
-fn drop_copy_of_true() -> io::Result<&'static str> {
+fn drop_copy_of_true(dir: &str) -> io::Result<String> {
+    let path = format!("{dir}/evil");
     // Not fs::copy, which changes the mode.
-    io::copy(&mut File::open("/proc/self/exe")?, &mut File::create("/tmp/evil")?)?;
-    Ok("/tmp/evil")
+    io::copy(&mut File::open("/proc/self/exe")?, &mut File::create(&path)?)?;
+    Ok(path)
 }
 
 /// Runs a file of ours through the dynamic loader, which may be executed.
-fn ld_so() -> Attempt {
-    let file = drop_copy_of_true()?;
+fn ld_so(dir: &str) -> Attempt {
+    let file = drop_copy_of_true(dir)?;
     let run = Command::new(runner::plan::DYNAMIC_LOADERS[0]).arg(file).arg("cwd").output()?;
     if run.status.success() {
         Ok(String::from_utf8_lossy(&run.stdout).into_owned())
     } else {
         Err(io::Error::other(String::from_utf8_lossy(&run.stderr).into_owned()))
     }
+}
+
+fn set_id() -> Attempt {
+    use std::os::unix::fs::OpenOptionsExt;
+    let made = OpenOptions::new().create(true).append(true).mode(0o4755).open("/tmp/set-id")?;
+    Ok(format!("{:o}", made.metadata()?.permissions().mode()))
 }
 
 fn chmod() -> Attempt {
@@ -173,12 +185,17 @@ fn io_uring() -> Attempt {
 fn socket(family: &str, protocol: &str) -> Attempt {
     let family: i64 = family.parse().map_err(io::Error::other)?;
     let kind = match family {
-        17 => libc::SOCK_RAW,
+        16 | 17 => libc::SOCK_RAW,
         38 => libc::SOCK_SEQPACKET,
         _ => libc::SOCK_STREAM,
     };
     let protocol = protocol.parse().map_err(io::Error::other)?;
     call(libc::SYS_socket, [family, kind.into(), protocol, 0])
+}
+
+fn unix_pair(path: &str) -> Attempt {
+    let (one, _other) = std::os::unix::net::UnixDatagram::pair()?;
+    one.send_to(b"x", path).map(|_| "sent".to_owned())
 }
 
 fn unix_abstract(name: &str) -> Attempt {

@@ -3,13 +3,13 @@
 //! Each line carries the SHA-256 of the line before it, so that a changed or missing line shows. A
 //! thread of its own writes and syncs; records that come together share one fdatasync.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -17,6 +17,9 @@ use tokio::sync::oneshot;
 
 /// Longer than any line: arguments are at most 32 KiB, escaped at most six times as long.
 const MAX_LINE: u64 = 1 << 20;
+/// For a runner that is ending to let go of the log.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// The log cannot be written: then nothing runs.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -161,6 +164,7 @@ impl Audit {
         if !file.metadata().map_err(failed)?.is_file() {
             return Err(failed(io::Error::other("it is not a regular file")));
         }
+        lock(&file).map_err(failed)?;
         let mut log = Log::resume(file).map_err(failed)?;
         let (jobs, todo) = mpsc::channel::<Job>();
         thread::Builder::new()
@@ -187,6 +191,19 @@ impl Audit {
         self.0.send(Job { record, written }).map_err(|_ended| gone())?;
         answer.await.map_err(|_ended| gone())?
     }
+}
+
+/// Takes the file for this runner alone: two would break each other's chain, and one that cannot
+/// write would cut off the other's lines. One that is just ending is waited for.
+fn lock(file: &File) -> io::Result<()> {
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    Err(io::Error::other("another runner writes it; give each runner a log of its own"))
 }
 
 #[derive(serde::Deserialize)]
@@ -328,6 +345,17 @@ mod tests {
         file.write_all(b"{\"v\":1,\"seq\":1,\"ts").unwrap();
         write("two");
         assert_eq!(verify(&std::fs::read_to_string(&path).unwrap()), [0, 1]);
+    }
+
+    #[test]
+    fn a_second_runner_does_not_get_the_same_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.jsonl");
+        let first = Audit::open(&path).unwrap();
+        let error = Audit::open(&path).unwrap_err().to_string();
+        assert!(error.contains("another runner writes it"), "{error}");
+        drop(first);
+        assert!(Audit::open(&path).is_ok());
     }
 
     #[test]

@@ -226,7 +226,9 @@ fn run_serve(args: &Serve) -> Result<(), Failure> {
             tracing::warn!("missing layer: {missing}");
         }
         let audit = Audit::open(&args.audit).map_err(|e| Failure::of(UNAVAILABLE)(&e))?;
-        let runner = Arc::new(Runner::new(policy, host, spawner, audit, args.state.clone()));
+        // A run is somewhere else by the time it looks for its directory.
+        let state = std::path::absolute(&args.state).map_err(|e| Failure::of(OS)(&e))?;
+        let runner = Arc::new(Runner::new(policy, host, spawner, audit, state));
         let listener = match serve::inherited(&|name| std::env::var(name).ok())
             .map_err(|e| Failure::of(UNAVAILABLE)(&e))?
         {

@@ -19,3 +19,4 @@ pub mod slots;
 pub mod spawn;
 pub mod stage2;
 pub mod sys;
+pub mod workdir;

@@ -2,7 +2,7 @@
 //! it down.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use proto::{
@@ -22,6 +22,7 @@ use crate::slots::Place;
 use crate::spawn::launch::launch;
 use crate::spawn::supervise::{Finished, supervise};
 use crate::stage2::spec::Namespaces;
+use crate::workdir::Workdir;
 
 /// When there is no room: about how long it takes until there is.
 const RETRY_AFTER_MS: u32 = 1_000;
@@ -90,8 +91,9 @@ impl Run<'_> {
         requests: &mut Requests,
     ) -> Result<Finished, Unrun> {
         let policy = self.runner.policy();
-        let workdir = self.workdir().map_err(|e| failed("workdir", e))?;
-        let mut plan = match policy::decide(&policy, self.execute, &workdir.0.to_string_lossy()) {
+        let own = self.workdir().map_err(|e| failed("workdir", e))?;
+        let workdir = own.as_ref().map_or(Path::new(WORKDIR), Workdir::path);
+        let mut plan = match policy::decide(&policy, self.execute, &workdir.to_string_lossy()) {
             Decision::Permit(plan) => plan,
             Decision::Deny(denial) => return Err(self.deny(denial).await),
         };
@@ -100,7 +102,7 @@ impl Run<'_> {
             return Err(self.busy("no place is free").await);
         };
         self.audit(Event::Start, start(&plan, &place, &policy)).await?;
-        let finished = self.execute(&plan, &place, &workdir.0, replies, requests).await;
+        let finished = self.execute(&plan, &place, workdir, replies, requests).await;
         match &finished {
             Ok(finished) => self.audit(Event::Exit, end(&plan, &finished.exit)).await?,
             Err(Unrun::Failed { step, reason }) => {
@@ -192,32 +194,11 @@ impl Run<'_> {
         self.runner.audit.write(&record).await.map_err(|e| failed("audit", e))
     }
 
-    /// The run's private directory: a mount of its own, or without a mount namespace a directory
-    /// that is removed at the end.
-    fn workdir(&self) -> io::Result<Workdir> {
-        if self.runner.host.namespaces != Namespaces::None {
-            return Ok(Workdir(WORKDIR.into(), Removal::None));
-        }
-        let path = self.runner.new_workdir();
-        std::fs::create_dir(&path)?;
-        Ok(Workdir(path, Removal::AtEnd))
-    }
-}
-
-struct Workdir(PathBuf, Removal);
-
-#[derive(PartialEq, Eq)]
-enum Removal {
-    AtEnd,
-    None,
-}
-
-impl Drop for Workdir {
-    fn drop(&mut self) {
-        if self.1 == Removal::AtEnd
-            && let Err(error) = std::fs::remove_dir_all(&self.0)
-        {
-            tracing::warn!(path = %self.0.display(), %error, "cannot remove a run's directory");
+    /// Where the host gives no mount namespace: elsewhere a run has a mount of its own.
+    fn workdir(&self) -> io::Result<Option<Workdir>> {
+        match self.runner.host.namespaces {
+            Namespaces::None => Workdir::create(self.runner.new_workdir()).map(Some),
+            Namespaces::Privileged | Namespaces::User => Ok(None),
         }
     }
 }

@@ -32,8 +32,12 @@ pub async fn serve(runner: Arc<Runner>, socket: UnixSeqpacket, peer: Peer) {
         // Nothing came: there is nobody to answer.
         Err(_) | Ok(Ok(None)) => return,
         Ok(Ok(Some(Request::Describe))) => {
-            if let Err(error) = describe(&runner, &mut sender).await {
-                tracing::debug!(%error, "the peer left in the middle of a description");
+            match timeout(LAST_MESSAGE, describe(&runner, &mut sender)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, "the peer left in the middle of a description");
+                }
+                Err(_elapsed) => tracing::warn!("the peer does not read a description"),
             }
             return;
         }
@@ -64,7 +68,7 @@ async fn run_between(
     let (reply_queue, mut to_send) = mpsc::channel::<Reply>(QUEUE);
     let (to_run, request_queue) = mpsc::channel::<Request>(QUEUE);
     let takes_stdin = execute.stdin == StdinMode::Piped;
-    let writer = tokio::spawn(async move {
+    let mut writer = tokio::spawn(async move {
         while let Some(reply) = to_send.recv().await {
             if sender.send(&reply).await.is_err() {
                 return;
@@ -97,8 +101,10 @@ async fn run_between(
     let last = run(runner, peer, &execute, &reply_queue, Requests::new(request_queue)).await;
     timeout(LAST_MESSAGE, reply_queue.send(last)).await.ok().and_then(Result::ok);
     drop(reply_queue);
-    if timeout(LAST_MESSAGE, writer).await.is_err() {
+    if timeout(LAST_MESSAGE, &mut writer).await.is_err() {
         tracing::warn!(run = %execute.run, "the peer does not read");
+        // Or it would keep the connection for as long as the peer likes, beside the bound on them.
+        writer.abort();
     }
     reader.abort();
 }

@@ -4,6 +4,7 @@
     reason = "raw clone, fork, close_range and taking over inherited descriptors"
 )]
 
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
@@ -78,6 +79,27 @@ pub fn watch_readable(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     Ok(unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }?)
 }
 
+/// Forbids programs and set-user-ID bits on the mount at `path` and all beneath it:
+/// `mount_setattr(2)`, which adds and, unlike a remount, takes away nothing.
+pub fn forbid_programs(path: &CStr) -> Result<(), Errno> {
+    const MOUNT_ATTR_NOSUID: u64 = 0x2;
+    const MOUNT_ATTR_NOEXEC: u64 = 0x8;
+    // to set, to clear, propagation, user namespace
+    let attributes = [MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0, 0, 0];
+    // SAFETY: the path ends with NUL, and the kernel reads a mount_attr of the size given.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            libc::AT_FDCWD,
+            path.as_ptr(),
+            libc::AT_RECURSIVE,
+            attributes.as_ptr(),
+            size_of_val(&attributes),
+        )
+    };
+    Errno::result(done).map(drop)
+}
+
 /// Joins a new session keyring, so that the keys of whoever started the runner are out of reach:
 /// keyctl(2), `KEYCTL_JOIN_SESSION_KEYRING`.
 pub fn new_session_keyring() -> Result<(), Errno> {
@@ -93,20 +115,24 @@ pub fn new_session_keyring() -> Result<(), Errno> {
 /// runner may have ignored them.
 pub fn default_signals() -> Result<(), Errno> {
     const SIGNALS: libc::c_int = 64;
+    (1..=SIGNALS)
+        .filter(|signal| ![libc::SIGKILL, libc::SIGSTOP].contains(signal))
+        .try_for_each(default_signal)
+}
+
+/// Lets ended children wait to be reaped, even if whoever started us ignored their signal: wait(2).
+pub fn keep_ended_children() -> Result<(), Errno> {
+    default_signal(libc::SIGCHLD)
+}
+
+fn default_signal(signal: libc::c_int) -> Result<(), Errno> {
     const SET_BYTES: libc::c_long = 8;
     // handler SIG_DFL, no flags, no restorer, empty mask
     let default = [0_u64; 4];
-    for signal in 1..=SIGNALS {
-        if signal == libc::SIGKILL || signal == libc::SIGSTOP {
-            continue;
-        }
-        // SAFETY: the kernel reads a sigaction of this size; the old one is not asked for.
-        let done = unsafe {
-            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), 0, SET_BYTES)
-        };
-        Errno::result(done)?;
-    }
-    Ok(())
+    // SAFETY: the kernel reads a sigaction of this size; the old one is not asked for.
+    let done =
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), 0, SET_BYTES) };
+    Errno::result(done).map(drop)
 }
 
 /// Reaps a child that has ended and tells what it and everything it reaped used: wait4(2).

@@ -47,12 +47,12 @@ pub enum StartError {
     #[error("--allowed-hosts: {0}")]
     Host(#[from] InvalidHost),
     /// An address cannot be listened on.
-    #[error("cannot listen on {address}: {source}{}", in_use_hint(source))]
+    #[error("cannot listen on {address}: {why}{}", in_use_hint(why))]
     Listen {
         /// The address.
         address: SocketAddr,
-        /// Why.
-        source: io::Error,
+        /// Why. Not a source, which would be told a second time after the hint.
+        why: io::Error,
     },
     /// The store does not open.
     #[error(transparent)]
@@ -152,7 +152,7 @@ async fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, StartError
     let mut listeners = Vec::with_capacity(addresses.len());
     for &address in addresses {
         let bound = TcpListener::bind(address).await;
-        listeners.push(bound.map_err(|source| StartError::Listen { address, source })?);
+        listeners.push(bound.map_err(|why| StartError::Listen { address, why })?);
     }
     Ok(listeners)
 }

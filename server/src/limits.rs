@@ -19,6 +19,8 @@ pub const HEADER_BYTES: usize = 64 * 1024;
 pub const BODY_READ: Duration = Duration::from_secs(30);
 /// Bytes of a request's body.
 pub const BODY_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of all bodies that are held at one time; who needs more is told to come back.
+pub const BODIES_BYTES: usize = 64 * 1024 * 1024;
 /// Streams of one HTTP/2 connection.
 pub const HTTP2_STREAMS: u32 = 64;
 /// For open requests to end when the server stops.

@@ -25,6 +25,17 @@ pub enum Rule {
     Always(Verdict),
     /// The first test that holds decides, else the last verdict.
     Tests(Vec<Test>, Verdict),
+    /// One rule if the low 32 bits of an argument are this value, else the other.
+    Split {
+        /// Which argument, from 0.
+        argument: u8,
+        /// The value.
+        equals: u32,
+        /// Where it is.
+        then: Box<Rule>,
+        /// Where it is not.
+        otherwise: Box<Rule>,
+    },
 }
 
 /// A condition on the low 32 bits of one argument. The kernel reads these arguments as `int`.
@@ -145,6 +156,17 @@ fn leaf(rule: &Rule, program: &mut Vec<sock_filter>) -> Result<(), CompileError>
             }
             program.push(ret(verdict(*last)));
         }
+        Rule::Split { argument, equals, then, otherwise } => {
+            program.push(load(OFFSET_ARGS + 8 * u32::from(*argument)));
+            let at = program.len();
+            program.push(jump(BPF_JEQ, *equals, 0, 0));
+            leaf(then, program)?;
+            let skip = distance(program.len() - at - 1)?;
+            if let Some(branch) = program.get_mut(at) {
+                branch.jf = skip;
+            }
+            leaf(otherwise, program)?;
+        }
     }
     Ok(())
 }
@@ -255,12 +277,21 @@ mod tests {
         let Some((_, rule)) = rules.iter().find(|(number, _)| *number == nr) else {
             return verdict(otherwise);
         };
-        let Rule::Tests(tests, last) = rule else {
-            let Rule::Always(v) = rule else { unreachable!("two variants") };
-            return verdict(*v);
+        expected_of(rule, args)
+    }
+
+    fn expected_of(rule: &Rule, args: [u64; 6]) -> u32 {
+        let low_bits = |argument: u8| u32::try_from(args[usize::from(argument)] & 0xffff_ffff);
+        let (tests, last) = match rule {
+            Rule::Always(v) => return verdict(*v),
+            Rule::Split { argument, equals, then, otherwise } => {
+                let is_equal = low_bits(*argument).unwrap() == *equals;
+                return expected_of(if is_equal { then } else { otherwise }, args);
+            }
+            Rule::Tests(tests, last) => (tests, last),
         };
         for test in tests {
-            let low = u32::try_from(args[usize::from(test.argument)] & 0xffff_ffff).unwrap();
+            let low = low_bits(test.argument).unwrap();
             let masked = low & test.mask;
             let holds = match &test.is {
                 Match::AnyBit => masked != 0,
@@ -293,11 +324,24 @@ mod tests {
     }
 
     fn any_rule() -> impl Strategy<Value = Rule> {
+        prop_oneof![6 => any_plain_rule(), 1 => any_split()]
+    }
+
+    fn any_plain_rule() -> impl Strategy<Value = Rule> {
         prop_oneof![
             3 => any_verdict().prop_map(Rule::Always),
             1 => (prop::collection::vec(any_test(), 0..3), any_verdict())
                 .prop_map(|(tests, last)| Rule::Tests(tests, last)),
         ]
+    }
+
+    prop_compose! {
+        fn any_split()(
+            argument in 0u8..6, equals in 0u32..16,
+            then in any_plain_rule(), otherwise in any_plain_rule(),
+        ) -> Rule {
+            Rule::Split { argument, equals, then: Box::new(then), otherwise: Box::new(otherwise) }
+        }
     }
 
     proptest! {

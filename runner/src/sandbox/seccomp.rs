@@ -28,12 +28,27 @@ const MSG_FASTOPEN: u32 = 0x2000_0000;
 const TCP_FASTOPEN: [u32; 2] = [23, 30];
 /// Stream protocols that Landlock's TCP rules do not see: SCTP, SMC (two numbers), MPTCP.
 const UNSEEN_PROTOCOLS: [u32; 4] = [132, 256, 33, 262];
+/// `NETLINK_ROUTE`, `NETLINK_SOCK_DIAG`: interfaces, routes and sockets. The others speak to parts of
+/// the kernel that no command asks, such as `IPsec`, filters and audit.
+const NETLINK_PROTOCOLS: [u32; 2] = [0, 4];
 const AF_UNIX: u32 = 1;
 const AF_INET: u32 = 2;
 const AF_INET6: u32 = 10;
 const AF_NETLINK: u32 = 16;
 const AF_PACKET: u32 = 17;
+/// The bits of a socket's type that are not flags (`SOCK_TYPE_MASK`).
+const TYPE_BITS: u32 = 0xf;
+/// `SOCK_STREAM`, `SOCK_SEQPACKET`.
+const CONNECTED_TYPES: [u32; 2] = [1, 5];
 const ALL_BITS: u32 = u32::MAX;
+
+/// Set-user-ID and set-group-ID, in a directory of the policy a way to this run's user for others.
+const SET_ID: u32 = 0o6000;
+/// Calls that make files, and which argument has the mode.
+const MODES: [(c_long, u8); 1] = [(libc::SYS_openat, 3)];
+/// Older spellings of the same.
+#[cfg(target_arch = "x86_64")]
+const MODES_HERE: [(c_long, u8); 2] = [(libc::SYS_open, 2), (libc::SYS_creat, 1)];
 
 /// Compiles the filter of a command.
 pub fn compile(network: &Network, raw_packets: bool) -> Result<Vec<sock_filter>, CompileError> {
@@ -43,12 +58,15 @@ pub fn compile(network: &Network, raw_packets: bool) -> Result<Vec<sock_filter>,
         (number(libc::SYS_clone), refuse_bits(0, NAMESPACES)),
         (number(libc::SYS_ioctl), refuse_values(1, &TYPE_INTO_TERMINAL)),
         (number(libc::SYS_socket), socket(network, raw_packets)),
-        (number(libc::SYS_socketpair), only(0, &[AF_UNIX])),
+        (number(libc::SYS_socketpair), socket_pair()),
         (number(libc::SYS_sendto), refuse_bits(3, MSG_FASTOPEN)),
         (number(libc::SYS_sendmsg), refuse_bits(2, MSG_FASTOPEN)),
         (number(libc::SYS_sendmmsg), refuse_bits(3, MSG_FASTOPEN)),
         (number(libc::SYS_setsockopt), refuse_values(2, &TCP_FASTOPEN)),
     ]);
+    rules.extend(MODES.iter().map(|&(n, mode)| (number(n), refuse_bits(mode, SET_ID))));
+    #[cfg(target_arch = "x86_64")]
+    rules.extend(MODES_HERE.iter().map(|&(n, mode)| (number(n), refuse_bits(mode, SET_ID))));
     bpf::compile(rules, UNKNOWN, AUDIT_ARCH)
 }
 
@@ -74,16 +92,29 @@ fn socket(network: &Network, raw_packets: bool) -> Rule {
         is: Match::AnyOf(UNSEEN_PROTOCOLS.to_vec()),
         then: REFUSE,
     };
-    Rule::Tests(vec![none_of(0, families, REFUSE), unseen], Verdict::Allow)
+    let then = Rule::Tests(vec![none_of(2, NETLINK_PROTOCOLS.to_vec(), REFUSE)], Verdict::Allow);
+    let then = if families.contains(&AF_NETLINK) { then } else { Rule::Always(REFUSE) };
+    let otherwise = Rule::Tests(vec![none_of(0, families, REFUSE), unseen], Verdict::Allow);
+    Rule::Split {
+        argument: 0,
+        equals: AF_NETLINK,
+        then: Box::new(then),
+        otherwise: Box::new(otherwise),
+    }
 }
 
 fn always(numbers: &[c_long]) -> Vec<(u32, Rule)> {
     numbers.iter().map(|&n| (number(n), Rule::Always(Verdict::Allow))).collect()
 }
 
-fn only(argument: u8, values: &[u32]) -> Rule {
-    let test = Test { argument, mask: ALL_BITS, is: Match::NoneOf(values.to_vec()), then: REFUSE };
-    Rule::Tests(vec![test], Verdict::Allow)
+/// A pair whose ends stay with each other: one of datagrams could be turned to a socket of the host,
+/// which Landlock does not see where that socket has a path.
+fn socket_pair() -> Rule {
+    let only =
+        |argument, mask, values| Test { argument, mask, is: Match::NoneOf(values), then: REFUSE };
+    let tests =
+        vec![only(0, ALL_BITS, vec![AF_UNIX]), only(1, TYPE_BITS, CONNECTED_TYPES.to_vec())];
+    Rule::Tests(tests, Verdict::Allow)
 }
 
 fn refuse_values(argument: u8, values: &[u32]) -> Rule {

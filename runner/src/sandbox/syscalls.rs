@@ -3,8 +3,10 @@
 //! (code without a file), the `chmod`, `chown`, `setxattr` and `mknod` families (Landlock does not
 //! see them), `io_uring_*` (past seccomp), `clone3` (flags out of reach), `unshare`, `setns`, `mount`,
 //! `ptrace`, `process_vm_*`, `pidfd_getfd`, `keyctl`, `bpf`, `perf_event_open`, `userfaultfd`,
-//! `personality`, the `setuid` family, `kcmp`, `name_to_handle_at`, NUMA and scheduler changes. `capset` stays: it only gives up,
-//! and programs such as `ip` insist on giving up.
+//! `personality`, the `setuid` family, `kcmp`, `name_to_handle_at`, NUMA and scheduler changes,
+//! `openat2` (a mode out of reach), and System V shared memory and semaphores (memory that no limit
+//! counts). `capset` stays: it only gives up, and programs such as `ip` insist on giving up. Calls
+//! whose arguments are looked at are in `seccomp`.
 
 #[allow(clippy::wildcard_imports, reason = "the names are the list itself")]
 use libc::{c_long, *};
@@ -22,8 +24,6 @@ pub const ALLOWED: &[c_long] = &[
     SYS_pwritev,
     SYS_preadv2,
     SYS_pwritev2,
-    SYS_openat,
-    SYS_openat2,
     SYS_close,
     SYS_close_range,
     SYS_lseek,
@@ -193,21 +193,11 @@ pub const ALLOWED: &[c_long] = &[
     SYS_recvmsg,
     SYS_recvmmsg,
     SYS_getrandom,
-    // System V shared memory and semaphores, of the run's own IPC namespace
-    SYS_shmget,
-    SYS_shmat,
-    SYS_shmdt,
-    SYS_shmctl,
-    SYS_semget,
-    SYS_semop,
-    SYS_semctl,
-    SYS_semtimedop,
 ];
 
 /// Older spellings that x86-64 still has.
 #[cfg(target_arch = "x86_64")]
 pub const ALLOWED_HERE: &[c_long] = &[
-    SYS_open,
     SYS_stat,
     SYS_lstat,
     SYS_access,
@@ -219,7 +209,6 @@ pub const ALLOWED_HERE: &[c_long] = &[
     SYS_rename,
     SYS_link,
     SYS_symlink,
-    SYS_creat,
     SYS_dup2,
     SYS_pipe,
     SYS_utime,

@@ -18,7 +18,7 @@ use crate::stage2::spec::{SPEC_FD, STATUS_FD};
 use crate::{stage2, sys};
 
 /// Sources are moved above every target first, or one `dup2` could overwrite the next one's source.
-const ABOVE_TARGETS: RawFd = 100;
+const ABOVE_TARGETS: RawFd = STATUS_FD + 1;
 /// This program, even after its file was replaced.
 const SELF: &std::ffi::CStr = c"/proc/self/exe";
 
@@ -49,6 +49,7 @@ struct Job {
 impl Spawner {
     /// Starts the thread.
     pub fn start() -> io::Result<Self> {
+        sys::keep_ended_children()?;
         let (jobs, todo) = mpsc::channel::<Job>();
         thread::Builder::new().name("spawner".to_owned()).spawn(move || {
             for job in todo {

@@ -44,7 +44,7 @@ pub(super) fn main(spec: &Spec, program: &OwnedFd, status: Status, uid: Uid, gid
                 return status.forward(&line);
             }
             // A runner that does not hear of the start will not watch over the run.
-            if let Err(error) = status.started().and_then(|()| shed(spec)) {
+            if let Err(error) = status.started().and_then(|()| shed(spec, &status)) {
                 end_everything(spec.namespaces);
                 return status.fail(&error);
             }
@@ -93,7 +93,7 @@ fn map_user(uid: Uid, gid: Gid) -> Result<(), StepError> {
 }
 
 /// Gives up what init had to have: descriptors, identity, capabilities, system calls.
-fn shed(spec: &Spec) -> Result<(), StepError> {
+fn shed(spec: &Spec, status: &Status) -> Result<(), StepError> {
     let may_kill = CapsHashSet::from([Capability::CAP_KILL]);
     if spec.holds_capabilities() {
         capabilities::bound(&may_kill).map_err(|e| Step::Bounding.explained(e))?;
@@ -102,6 +102,10 @@ fn shed(spec: &Spec) -> Result<(), StepError> {
         capabilities::keep_over_identity().map_err(|e| Step::Capabilities.explained(e))?;
         identity::take(identity.init).map_err(|e| Step::Identity.failed(e))?;
         die_with_parent().map_err(|e| Step::Parent.failed(e))?;
+        // It may have ended while its end would not have been told.
+        if !status.has_reader() {
+            return Err(Step::Parent.explained("the runner is gone"));
+        }
     }
     let keep = if spec.identity.is_some() { may_kill } else { CapsHashSet::new() };
     capabilities::limit_to(&keep, false).map_err(|e| Step::Capabilities.explained(e))?;

@@ -2,8 +2,10 @@
 //! its business. Everything writable is `noexec,nosuid,nodev`, for Landlock does not stop
 //! `ld.so /tmp/program`.
 
+use std::ffi::CString;
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -11,6 +13,7 @@ use nix::mount::{MsFlags, mount};
 
 use super::spec::Spec;
 use crate::plan::Processes;
+use crate::sys;
 
 /// Directories that a run sees empty.
 const HIDDEN: [&str; 10] =
@@ -49,6 +52,9 @@ pub(super) fn apply(spec: &Spec, owner: u32, group: u32) -> Result<(), MountErro
     tmpfs(workdir, &format!("size={size},nr_inodes=4096,mode=0700"))?;
     for (path, kept) in &aside {
         put_back(path, kept)?;
+    }
+    for path in writable_paths(spec) {
+        forbid_programs(&path)?;
     }
     std::os::unix::fs::chown(workdir, Some(owner), Some(group))
         .map_err(|e| failed("chown", workdir, &e))?;
@@ -104,6 +110,26 @@ fn put_back(path: &Path, kept: &fs::File) -> Result<(), MountError> {
     }
     let source = PathBuf::from(format!("/proc/self/fd/{}", kept.as_raw_fd()));
     attach("bind", Some(&source), path, None, MsFlags::MS_BIND | MsFlags::MS_REC, None)
+}
+
+/// Files and directories outside the work directory that the policy lets be written. Devices are
+/// left as they are: no program can be written to one.
+fn writable_paths(spec: &Spec) -> Vec<PathBuf> {
+    let is_kept = |path: &PathBuf| fs::metadata(path).is_ok_and(|m| m.is_dir() || m.is_file());
+    spec.confinement
+        .rw
+        .iter()
+        .filter_map(|path| fs::canonicalize(path).ok())
+        .filter(|path| path != Path::new(&spec.workdir) && is_kept(path))
+        .collect()
+}
+
+/// Makes a mount of its own of `path`, without programs.
+fn forbid_programs(path: &Path) -> Result<(), MountError> {
+    attach("bind", Some(path), path, None, MsFlags::MS_BIND | MsFlags::MS_REC, None)?;
+    let failed = |errno| MountError { what: "forbid programs on", path: path.to_owned(), errno };
+    let name = CString::new(path.as_os_str().as_bytes()).map_err(|_nul| failed(Errno::EINVAL))?;
+    sys::forbid_programs(&name).map_err(failed)
 }
 
 fn tmpfs(path: &Path, options: &str) -> Result<(), MountError> {

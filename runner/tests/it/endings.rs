@@ -22,6 +22,7 @@ pub(crate) fn cases() -> Vec<Case> {
         a_killed_runner_takes_its_runs_along,
         a_stopped_runner_ends_its_runs_first,
         a_peer_that_never_reads_holds_up_only_itself,
+        a_peer_that_never_reads_is_let_go,
     ];
     let root = cases![Root:
         an_unprivileged_runner_leaves_nothing_either,
@@ -144,6 +145,29 @@ fn a_peer_that_never_reads_holds_up_only_itself() {
         let (mut sender, receiver) = bench.connect().await;
         sender.send(&Request::Execute(execute("attacker", &["exit", "0"]))).await.unwrap();
         assert_eq!(collect(receiver).await.exit().status, Status::Code(0));
+    });
+}
+
+fn a_peer_that_never_reads_is_let_go() {
+    let policy = crate::bench::POLICY.replace("stdout = \"64K\"", "stdout = \"4M\"");
+    let bench = Bench::with(&policy);
+    let open = || std::fs::read_dir(format!("/proc/{}/fd", bench.pid())).unwrap().count();
+    let idle = open();
+    block_on(async {
+        let (mut sender, _unread) = bench.connect().await;
+        let flood = execute("attacker", &["flood", "3000000"]);
+        let flood = proto::Execute { timeout_ms: Some(300), ..flood };
+        sender.send(&Request::Execute(flood)).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(open() > idle);
+        // The run ends, then twice the time for a last message.
+        for _ in 0..300 {
+            if open() == idle {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("its connection is still open");
     });
 }
 

@@ -2,7 +2,8 @@
 //! refused; docs/threats.md names these tests.
 
 use std::net::TcpListener;
-use std::os::unix::net::UnixListener;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixDatagram, UnixListener};
 
 use proto::{Ended, Status};
 
@@ -21,11 +22,13 @@ pub(crate) fn cases() -> Vec<Case> {
         nothing_is_writable_but_the_work_directory,
         other_programs_cannot_be_executed,
         a_file_of_ones_own_cannot_run_through_the_loader,
+        a_directory_of_the_policy_takes_files_but_no_programs,
         code_without_a_file_cannot_run,
         modes_owners_attributes_and_devices_cannot_be_made,
         files_cannot_be_linked_in,
         io_uring_is_not_there,
         unix_sockets_cannot_be_reached,
+        a_pair_of_sockets_does_not_reach_a_third,
         odd_socket_families_and_protocols_are_refused,
         no_network_means_none,
         namespaces_cannot_be_made_or_entered,
@@ -37,6 +40,7 @@ pub(crate) fn cases() -> Vec<Case> {
         root_cannot_be_had_back,
         a_fork_bomb_ends_at_the_process_limit,
         memory_ends_at_the_limit,
+        memory_that_no_limit_counts_is_not_there,
         a_file_ends_at_the_size_limit,
         processor_time_ends_at_the_limit,
         work_directories_are_not_shared_and_not_kept,
@@ -102,6 +106,22 @@ fn a_file_of_ones_own_cannot_run_through_the_loader() {
     assert!(run.attempt().contains("failed to map segment"), "{}", run.stdout);
 }
 
+fn a_directory_of_the_policy_takes_files_but_no_programs() {
+    // One that runs see as it is, and one that comes back into a hidden directory.
+    for parent in ["/var/lib", "/tmp"] {
+        let dir = tempfile::tempdir_in(parent).unwrap();
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+        let path = dir.path().to_str().unwrap();
+        let granted = format!("rw = [\"{path}\", ");
+        let bench = Bench::with(&POLICY.replace("rw = [", &granted));
+        let file = format!("{path}/file");
+        assert_eq!(bench.run("attacker", &["write", &file]).attempt(), "ok");
+        assert_eq!(std::fs::read(file).unwrap(), b"x");
+        let run = bench.run("attacker", &["ld-so", path]);
+        assert!(run.attempt().contains("failed to map segment"), "{}", run.stdout);
+    }
+}
+
 fn code_without_a_file_cannot_run() {
     refused(&Bench::start(), "attacker", &["memfd"], "ENOSYS");
 }
@@ -111,6 +131,8 @@ fn modes_owners_attributes_and_devices_cannot_be_made() {
     for attempt in ["chmod", "chown", "setxattr", "mknod"] {
         refused(&bench, "attacker", &[attempt], "ENOSYS");
     }
+    refused(&bench, "attacker", &["set-id"], "EPERM");
+    refused(&bench, "attacker", &["openat2"], "ENOSYS");
 }
 
 fn files_cannot_be_linked_in() {
@@ -133,6 +155,20 @@ fn unix_sockets_cannot_be_reached() {
     }
 }
 
+fn a_pair_of_sockets_does_not_reach_a_third() {
+    let bench = Bench::start();
+    // Not beneath a directory that runs do not see.
+    let dir = tempfile::tempdir_in("/var/lib").unwrap();
+    let path = dir.path().join("host.sock");
+    let _listening = UnixDatagram::bind(&path).unwrap();
+    for path in [dir.path(), &path] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    for command in ["attacker", "net"] {
+        refused(&bench, command, &["unix-pair", path.to_str().unwrap()], "EPERM");
+    }
+}
+
 fn odd_socket_families_and_protocols_are_refused() {
     let bench = Bench::start();
     // vsock, AF_ALG, AF_PACKET, AF_KEY, bluetooth, CAN
@@ -144,6 +180,13 @@ fn odd_socket_families_and_protocols_are_refused() {
         refused(&bench, "net", &["socket", "2", protocol], "EPERM");
     }
     assert_eq!(bench.run("net", &["socket", "2", "6"]).attempt(), "ok 3");
+    // Netlink to user sockets, IPsec, audit, netfilter, connector, generic.
+    for protocol in ["2", "6", "9", "12", "11", "16"] {
+        refused(&bench, "net", &["socket", "16", protocol], "EPERM");
+    }
+    for protocol in ["0", "4"] {
+        assert_eq!(bench.run("net", &["socket", "16", protocol]).attempt(), "ok 3");
+    }
 }
 
 fn no_network_means_none() {
@@ -229,6 +272,13 @@ fn a_fork_bomb_ends_at_the_process_limit() {
 
 fn memory_ends_at_the_limit() {
     refused(&Bench::start(), "attacker", &["memory"], "ENOMEM");
+}
+
+fn memory_that_no_limit_counts_is_not_there() {
+    let bench = Bench::start();
+    for attempt in ["shared-memory", "semaphores"] {
+        refused(&bench, "attacker", &[attempt], "ENOSYS");
+    }
 }
 
 fn a_file_ends_at_the_size_limit() {

@@ -24,6 +24,7 @@ pub(crate) fn cases() -> Vec<Case> {
         a_warning_ends_before_the_verdict_begins,
         explain_tells_the_canonical_command_line_and_refusals,
         doctor_tries_the_layers,
+        few_descriptors_are_enough_to_start,
         a_bad_reload_keeps_the_old_policy,
         a_good_reload_is_taken,
         the_shipped_policy_is_good,
@@ -223,6 +224,25 @@ fn doctor_tries_the_layers() {
     let output = runner(&["doctor", "--policy", policy.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(text(&output.stdout).contains("landlock"), "{}", text(&output.stdout));
+}
+
+fn few_descriptors_are_enough_to_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let policy = write_policy(dir.path(), POLICY);
+    let output = std::process::Command::new("sh")
+        .args([
+            "-c",
+            "ulimit -n 64 && exec \"$@\"",
+            "sh",
+            crate::bench::RUNNER,
+            "doctor",
+            "--policy",
+        ])
+        .arg(policy)
+        .args(mode_flags())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
 }
 
 fn reload(bench: &Bench, policy: &str) {

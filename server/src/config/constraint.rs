@@ -210,6 +210,17 @@ fn as_whole(value: &Value) -> Option<Value> {
     value.as_number().and_then(whole).map(Value::Number)
 }
 
+/// Whether a value holds what the original makes a time of at each call, like `#DAYS-7`.
+pub(super) fn has_time_token(value: &Value) -> bool {
+    let is_offset = |after: &str| {
+        let digits = after.strip_prefix(['+', '-']);
+        digits.is_some_and(|digits| digits.starts_with(|c: char| c.is_ascii_digit()))
+    };
+    let text = value.as_str().unwrap_or_default();
+    let has = |token: &str| text.split(token).skip(1).any(is_offset);
+    ["#DAYS", "#HOURS", "#MINS"].into_iter().any(has)
+}
+
 /// What a value of the right type breaks, in words.
 pub(super) fn broken(constraints: &Constraints, value: &Value) -> Option<String> {
     if !constraints.one_of.is_empty() && !constraints.one_of.contains(value) {

@@ -6,6 +6,7 @@ use http::{HeaderName, HeaderValue, Method, header};
 use jsonc_parser::ast::Value as Ast;
 use url::Url;
 
+use super::constraint;
 use super::duration;
 use super::hints;
 use super::load::{Found, tool_name};
@@ -201,13 +202,7 @@ fn params(
 /// Reports a default that would have to be computed at each call.
 fn check_time_tokens(cx: &mut Reader<'_>, read: &Placeless<'_>) {
     let (Presence::Default(value) | Presence::Fixed(value)) = &read.param.presence else { return };
-    let is_offset = |after: &str| {
-        let digits = after.strip_prefix(['+', '-']);
-        digits.is_some_and(|digits| digits.starts_with(|c: char| c.is_ascii_digit()))
-    };
-    let text = value.as_str().unwrap_or_default();
-    let has = |token: &str| text.split(token).skip(1).any(is_offset);
-    if ["#DAYS", "#HOURS", "#MINS"].into_iter().any(has) {
+    if constraint::has_time_token(value) {
         cx.not_yet(read.name_span, "a time token in `default`");
     }
 }

@@ -234,6 +234,11 @@ fn own_value(
         cx.warning(at, format!("{name} is taken as text, because the type is string"), "quote it");
     }
     if let Some(broken) = constraint::broken(constraints, &value) {
+        // The constraint is for what the token becomes at a call.
+        if constraint::has_time_token(&value) {
+            cx.not_yet(at, &format!("a time token in {name}"));
+            return None;
+        }
         let help = "clients are told the constraint, and their calls are held against it";
         cx.error(at, format!("{name} {broken}"), help);
         return None;

@@ -50,7 +50,7 @@ impl IntoResponse for Problem {
             Self::Body(BodyError::Broken) => {
                 (StatusCode::BAD_REQUEST, "the request's body ended early".into())
             }
-            Self::Busy => {
+            Self::Busy | Self::Body(BodyError::NoRoom) => {
                 tell(RETRY_AFTER, "1");
                 let text = "the server has as many requests as it takes; try again in a second";
                 (StatusCode::SERVICE_UNAVAILABLE, text.into())

@@ -23,7 +23,7 @@ use crate::auth::{Access, Unauthorized};
 use crate::call::engine::Engine;
 use crate::limits;
 use crate::mcp::discover::VERSION;
-use crate::mcp::dispatch::{Ended, Mcp, Post, Reply};
+use crate::mcp::dispatch::{Ended, Mcp, Post, Reply, Slot};
 use crate::mcp::version::{Revision, SESSION_ID};
 use crate::model::caller::Caller;
 
@@ -38,6 +38,8 @@ pub struct HttpState {
     pub hosts: Hosts,
     /// What a body may take.
     pub bounds: body::Bounds,
+    /// What all bodies may take together.
+    pub room: body::Room,
     /// When the server started.
     pub started_at: Instant,
     requests: Arc<Semaphore>,
@@ -51,6 +53,7 @@ impl HttpState {
             mcp: Mcp::new(engine),
             hosts,
             bounds: body::Bounds::STANDARD,
+            room: body::Room::of(limits::BODIES_BYTES),
             started_at: Instant::now(),
             requests: Arc::new(Semaphore::new(limits::REQUESTS)),
         }
@@ -124,7 +127,9 @@ async fn post(
         return Err(Problem::MediaType);
     }
     let slot = Arc::clone(&state.requests).try_acquire_owned().map_err(|_full| Problem::Busy)?;
-    let body = body::read(body, headers, state.bounds).await.map_err(Problem::Body)?;
+    let (body, share) =
+        body::read(body, headers, state.bounds, &state.room).await.map_err(Problem::Body)?;
+    let slot = Slot { request: slot, body: share };
     let post = Post { caller, headers, body: &body, now: Instant::now(), slot };
     Ok(respond(state.mcp.post(post).await))
 }

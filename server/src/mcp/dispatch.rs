@@ -40,8 +40,17 @@ pub struct Post<'a> {
     pub body: &'a [u8],
     /// When it came.
     pub now: Instant,
-    /// Its place among the requests that we take, until its work is done.
-    pub slot: OwnedSemaphorePermit,
+    /// What it holds until its work is done.
+    pub slot: Slot,
+}
+
+/// What a request holds of the server until its work is done, and gives back when dropped.
+#[derive(Debug)]
+pub struct Slot {
+    /// Its place among the requests that we take.
+    pub request: OwnedSemaphorePermit,
+    /// The room of its body; an empty one has none.
+    pub body: Option<OwnedSemaphorePermit>,
 }
 
 /// What is sent back.

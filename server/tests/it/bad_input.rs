@@ -238,6 +238,7 @@ fn a_port_in_use_is_named() {
     let said = serve(dir.path(), &["--listen", &at]);
     assert_eq!(said.code, Some(69), "{said:?}");
     assert!(said.stderr.contains(&format!("cannot listen on {at}")), "{said:?}");
+    assert_eq!(said.stderr.matches("in use").count(), 1, "{said:?}");
     assert!(said.stderr.contains("--listen"), "{said:?}");
 }
 

@@ -293,6 +293,14 @@ fn what_changes_a_call_and_is_not_supported_is_an_error() {
         ),
         (
             note(
+                r##"{"name": "since", "type": "string", "location": "body",
+                    "default": "#DAYS-7", "validation": {"pattern": "^\\d{8}$"}}"##,
+            ),
+            "\"#DAYS-7\"",
+            "a time token in `default` of a parameter",
+        ),
+        (
+            note(
                 r#"{"name": "n", "type": "string", "location": "body",
                     "transform": {"expression": "uppercase"}}"#,
             ),

@@ -174,6 +174,27 @@ async fn a_body_that_does_not_come_in_time_is_408() {
 }
 
 #[tokio::test]
+async fn bodies_that_need_more_room_than_there_is_are_told_to_come_back() {
+    let change = |state: &mut crate::http::router::HttpState| state.room = body::Room::of(4096);
+    let rig = Rig::start_with(Bounds::STANDARD, change).await;
+    let fits = "x".repeat(4096);
+    assert_eq!(rig.send("POST /mcp", &[], &fits).await.error(), (400, -32700));
+    let answer = rig.send("POST /mcp", &[], &format!("{fits}x")).await;
+    assert_eq!((answer.status, &*answer.headers["retry-after"]), (503, "1"));
+    // One that is still coming holds what has come of it, and gives it back.
+    let head = request("POST /mcp", &[], &fits);
+    let mut slow = rig.connect().await;
+    slow.write_all(&head.as_bytes()[..head.len() - 1]).await.unwrap();
+    while rig.state.room.has(4096) {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(rig.send("POST /mcp", &[], &fits).await.status, 503);
+    slow.write_all(b"x").await.unwrap();
+    assert_eq!(Answer::read(&mut slow).await.status, 400);
+    assert_eq!(rig.send("POST /mcp", &[], &fits).await.status, 400);
+}
+
+#[tokio::test]
 async fn more_requests_than_the_server_takes_are_told_to_come_back() {
     let rig = Rig::start_with(Bounds::STANDARD, |state| state.take_requests(1)).await;
     let (headers, body) = modern("tools/call", json!({"name": "slow"}));
