@@ -52,7 +52,8 @@ pub enum Reply {
     Denied(Denial),
     /// No room: ask again after this many milliseconds. The last message of a run.
     Busy(u32),
-    /// The runner could not do it; the command did not run. The last message of a run.
+    /// The runner could not do it. The command did not run, unless [`Reply::Started`] came before.
+    /// The last message of a run.
     Failed(Failure),
     /// This many bytes of the stream were dropped: they stood between the piece before and the
     /// piece that follows. At most one a stream.
@@ -274,10 +275,10 @@ pub enum DenyCode {
     Principal,
 }
 
-/// Something broke on the runner's side; the command did not run.
+/// Something broke on the runner's side.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Failure {
-    /// The step that failed: `decode`, `audit`, `program`, `landlock`, ...
+    /// The step that failed: `request`, `audit`, `program`, `landlock`, ...
     pub step: Name,
     /// What happened there.
     pub reason: Reason,

@@ -198,6 +198,9 @@ fn load(dir: &Path, mode: Mode) -> Result<Loaded, Failure> {
 }
 
 fn run_serve(args: &Serve) -> Result<(), Failure> {
+    // First of all, while no other descriptor is open.
+    let inherited = serve::inherited(&|name| std::env::var(name).ok())
+        .map_err(|e| Failure::of(UNAVAILABLE)(&e))?;
     tracing_subscriber::fmt()
         .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr)
@@ -229,14 +232,11 @@ fn run_serve(args: &Serve) -> Result<(), Failure> {
         // A run is somewhere else by the time it looks for its directory.
         let state = std::path::absolute(&args.state).map_err(|e| Failure::of(OS)(&e))?;
         let runner = Arc::new(Runner::new(policy, host, spawner, audit, state));
-        let listener = match serve::inherited(&|name| std::env::var(name).ok())
-            .map_err(|e| Failure::of(UNAVAILABLE)(&e))?
-        {
-            Some(inherited) => inherited,
-            None => {
-                serve::bind(&args.socket, group).await.map_err(|e| Failure::of(UNAVAILABLE)(&e))?
-            }
-        };
+        let listener = match inherited {
+            Some(inherited) => serve::adopt(inherited),
+            None => serve::bind(&args.socket, group).await,
+        }
+        .map_err(|e| Failure::of(UNAVAILABLE)(&e))?;
         watch_signals(&runner, args, mode).map_err(|e| Failure::of(OS)(&e))?;
         tracing::info!(socket = %args.socket.display(), "ready");
         serve::serve(runner, listener, &allowed).await;

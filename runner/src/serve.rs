@@ -1,12 +1,13 @@
 //! The socket: bound here or inherited, its peers checked before a byte is read, drained at the end.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::sys::socket::{SockType, getsockopt, sockopt};
 use nix::sys::stat::{Mode, umask};
@@ -51,10 +52,9 @@ pub enum ListenError {
     Inherited,
 }
 
-/// Takes the socket that a service manager passed (`LISTEN_PID`, `LISTEN_FDS`), if it did.
-pub fn inherited(
-    env: &dyn Fn(&str) -> Option<String>,
-) -> Result<Option<UnixSeqpacketListener>, ListenError> {
+/// Takes the socket that a service manager passed (`LISTEN_PID`, `LISTEN_FDS`), if it did. To be
+/// called before anything else opens a descriptor: the number must be the manager's or nobody's.
+pub fn inherited(env: &dyn Fn(&str) -> Option<String>) -> Result<Option<OwnedFd>, ListenError> {
     let number = |name: &str| env(name).and_then(|value| value.parse::<i32>().ok());
     if number("LISTEN_PID") != Some(getpid().as_raw()) || number("LISTEN_FDS") != Some(1) {
         return Ok(None);
@@ -65,13 +65,19 @@ pub fn inherited(
     if !is_ours {
         return Err(ListenError::Inherited);
     }
-    prepare(fd).map(Some).map_err(|_unusable| ListenError::Inherited)
+    prepare(fd.as_fd()).map_err(|_unusable| ListenError::Inherited)?;
+    Ok(Some(fd))
 }
 
-fn prepare(fd: OwnedFd) -> io::Result<UnixSeqpacketListener> {
-    let _: i32 = fcntl(fd.as_fd(), FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
-    let _: i32 = fcntl(fd.as_fd(), FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-    UnixSeqpacketListener::try_from(fd)
+fn prepare(fd: BorrowedFd<'_>) -> Result<(), Errno> {
+    fcntl(fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+    fcntl(fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    Ok(())
+}
+
+/// The listener of an inherited socket.
+pub fn adopt(inherited: OwnedFd) -> Result<UnixSeqpacketListener, ListenError> {
+    UnixSeqpacketListener::try_from(inherited).map_err(|_unusable| ListenError::Inherited)
 }
 
 /// Binds `path`. Only root and `group` may connect, or only our own user without a group.

@@ -19,7 +19,7 @@ use crate::runner::Runner;
 
 /// For the first message to come.
 const FIRST_MESSAGE: Duration = Duration::from_secs(5);
-/// For a peer to read the last message.
+/// For a peer to read the last message, or a whole description.
 const LAST_MESSAGE: Duration = Duration::from_secs(10);
 /// Messages between the socket and the run, each way. Each is at most one datagram.
 const QUEUE: usize = 4;
@@ -37,7 +37,7 @@ pub async fn serve(runner: Arc<Runner>, socket: UnixSeqpacket, peer: Peer) {
                 Ok(Err(error)) => {
                     tracing::debug!(%error, "the peer left in the middle of a description");
                 }
-                Err(_elapsed) => tracing::warn!("the peer does not read a description"),
+                Err(_elapsed) => tracing::warn!("the peer does not read its description"),
             }
             return;
         }
@@ -99,11 +99,14 @@ async fn run_between(
         }
     });
     let last = run(runner, peer, &execute, &reply_queue, Requests::new(request_queue)).await;
-    timeout(LAST_MESSAGE, reply_queue.send(last)).await.ok().and_then(Result::ok);
-    drop(reply_queue);
-    if timeout(LAST_MESSAGE, &mut writer).await.is_err() {
+    let told = async {
+        reply_queue.send(last).await.ok();
+        drop(reply_queue);
+        (&mut writer).await.ok();
+    };
+    if timeout(LAST_MESSAGE, told).await.is_err() {
         tracing::warn!(run = %execute.run, "the peer does not read");
-        // Or it would keep the connection for as long as the peer likes, beside the bound on them.
+        // Left alone it would hold the connection for as long as the peer likes.
         writer.abort();
     }
     reader.abort();

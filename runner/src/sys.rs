@@ -37,8 +37,7 @@ pub fn clone(flags: libc::c_int) -> Result<Option<Pid>, Errno> {
 
 /// Closes every descriptor from `first` on: `close_range(2)`.
 pub fn close_from(first: u32) -> Result<(), Errno> {
-    // SAFETY: stage 2 calls this before it owns any descriptor from `first` on, and init when it
-    // will never use one again.
+    // SAFETY: stage 2 calls this before it owns any descriptor from `first` on.
     let done = unsafe { libc::close_range(first, u32::MAX, 0) };
     Errno::result(done).map(drop)
 }
@@ -61,7 +60,7 @@ pub fn inherit(number: RawFd) -> Result<OwnedFd, Errno> {
         nix::fcntl::FcntlArg::F_GETFD,
     )?;
     // SAFETY: it is open, as was just seen, and nothing else in this process owns it: the caller
-    // asks once, before anything else runs.
+    // asks once, at the start of the process, before anything opens a descriptor.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 

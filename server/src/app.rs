@@ -46,25 +46,26 @@ pub enum StartError {
     /// A name of the settings is none.
     #[error("--allowed-hosts: {0}")]
     Host(#[from] InvalidHost),
+    /// Somebody listens on an address already.
+    #[error(
+        "cannot listen on {address}: address already in use; stop what listens there, or choose \
+         another address with --listen"
+    )]
+    InUse {
+        /// The address.
+        address: SocketAddr,
+    },
     /// An address cannot be listened on.
-    #[error("cannot listen on {address}: {why}{}", in_use_hint(why))]
+    #[error("cannot listen on {address}")]
     Listen {
         /// The address.
         address: SocketAddr,
         /// Why. Not a source, which would be told a second time after the hint.
-        why: io::Error,
+        source: io::Error,
     },
     /// The store does not open.
     #[error(transparent)]
     Store(#[from] OpenError),
-}
-
-fn in_use_hint(error: &io::Error) -> &'static str {
-    if error.kind() == io::ErrorKind::AddrInUse {
-        "; stop what listens there, or choose another address with --listen"
-    } else {
-        ""
-    }
 }
 
 /// A server that is ready to take connections.
@@ -151,8 +152,14 @@ impl App {
 async fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, StartError> {
     let mut listeners = Vec::with_capacity(addresses.len());
     for &address in addresses {
-        let bound = TcpListener::bind(address).await;
-        listeners.push(bound.map_err(|why| StartError::Listen { address, why })?);
+        let bound = TcpListener::bind(address).await.map_err(|source| {
+            if source.kind() == io::ErrorKind::AddrInUse {
+                StartError::InUse { address }
+            } else {
+                StartError::Listen { address, source }
+            }
+        });
+        listeners.push(bound?);
     }
     Ok(listeners)
 }

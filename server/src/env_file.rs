@@ -242,8 +242,7 @@ mod tests {
 
     #[test]
     fn every_wrong_line_is_named_and_no_value_is() {
-        let text =
-            "OK=1\nsecret1\n2A=secret2\nA B=secret3\nA=\"secret4\nA='secret5' x\nA=${secret6}";
+        let text = "OK=1\nsecret1\n2A=secret2\nA B=secret3\nA=\"secret4\nA='secret5' x\nA=${secret6}\nA=\"${secret7}\"";
         let problems = parse(text).unwrap_err();
         let told: Vec<_> = problems.iter().map(ToString::to_string).collect();
         assert_eq!(
@@ -255,6 +254,8 @@ mod tests {
                 "/etc/mcpfusion/env:5: the quote is not closed on this line",
                 "/etc/mcpfusion/env:6: there is something behind the closing quote",
                 "/etc/mcpfusion/env:7: variables are not expanded here; write the value out, or \
+                 put it in single quotes",
+                "/etc/mcpfusion/env:8: variables are not expanded here; write the value out, or \
                  put it in single quotes",
             ]
         );

@@ -1,5 +1,5 @@
-//! One output stream: passes its beginning on at once and its end at the end, counts and drops what
-//! is between, and never stops reading.
+//! One output stream: passes its beginning on at once and its end at the end, counts what is between
+//! and drops it.
 
 use std::collections::VecDeque;
 use std::io;

@@ -23,6 +23,7 @@ pub(crate) fn cases() -> Vec<Case> {
         a_stopped_runner_ends_its_runs_first,
         a_peer_that_never_reads_holds_up_only_itself,
         a_peer_that_never_reads_is_let_go,
+        a_peer_that_never_reads_its_description_is_let_go,
     ];
     let root = cases![Root:
         an_unprivileged_runner_leaves_nothing_either,
@@ -151,24 +152,49 @@ fn a_peer_that_never_reads_holds_up_only_itself() {
 fn a_peer_that_never_reads_is_let_go() {
     let policy = crate::bench::POLICY.replace("stdout = \"64K\"", "stdout = \"4M\"");
     let bench = Bench::with(&policy);
-    let open = || std::fs::read_dir(format!("/proc/{}/fd", bench.pid())).unwrap().count();
-    let idle = open();
+    let before = open_descriptors(&bench);
     block_on(async {
         let (mut sender, _unread) = bench.connect().await;
         let flood = execute("attacker", &["flood", "3000000"]);
-        let flood = proto::Execute { timeout_ms: Some(300), ..flood };
-        sender.send(&Request::Execute(flood)).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        assert!(open() > idle);
-        // The run ends, then twice the time for a last message.
-        for _ in 0..300 {
-            if open() == idle {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        panic!("its connection is still open");
+        let impatient = proto::Execute { timeout_ms: Some(300), ..flood };
+        sender.send(&Request::Execute(impatient)).await.unwrap();
+        is_let_go(&bench, before);
     });
+}
+
+fn a_peer_that_never_reads_its_description_is_let_go() {
+    // More than a socket holds by itself.
+    let (_, rule) = crate::bench::POLICY.split_once("[command.attacker]").unwrap();
+    let (rule, _) = rule.split_once("[command.net]").unwrap();
+    let rules = (0..40).map(|n| {
+        let aliases: Vec<_> = (0..31).map(|i| format!("\"{n}-{i}-{}\"", "x".repeat(200))).collect();
+        let aliases = format!("aliases = [{}]", aliases.join(", "));
+        let rule = rule.replace("command.attacker", &format!("command.c{n}"));
+        format!("[command.c{n}]{}", rule.replace("aliases = [\"evil\"]", &aliases))
+    });
+    let policy = crate::bench::POLICY.to_owned() + &rules.collect::<String>();
+    let bench = Bench::with(&policy);
+    let before = open_descriptors(&bench);
+    block_on(async {
+        let (mut sender, _unread) = bench.connect().await;
+        sender.send(&Request::Describe).await.unwrap();
+        eventually("the connection is taken", || open_descriptors(&bench) > before);
+        std::thread::sleep(Duration::from_secs(1));
+        assert!(open_descriptors(&bench) > before, "it all fits, so nothing is tested");
+        is_let_go(&bench, before);
+    });
+}
+
+/// Waits until the runner has no more descriptors open than `before`.
+fn is_let_go(bench: &Bench, before: usize) {
+    // The runner is patient, more so than `eventually`.
+    std::thread::sleep(Duration::from_secs(8));
+    eventually("the connection is given up", || open_descriptors(bench) <= before);
+}
+
+/// How many descriptors the runner has open.
+fn open_descriptors(bench: &Bench) -> usize {
+    std::fs::read_dir(format!("/proc/{}/fd", bench.pid())).unwrap().count()
 }
 
 fn leaves_nothing(mut bench: Bench) {

@@ -15,6 +15,7 @@ pub(crate) fn cases() -> Vec<Case> {
         too_many_bytes_of_arguments_are_refused,
         a_description_lists_commands_and_layers,
         many_connections_that_say_nothing_do_not_stop_others,
+        a_connection_that_says_nothing_is_ended,
     ];
     let root = cases![Root: a_user_that_is_not_allowed_gets_nothing];
     anywhere.into_iter().chain(root).collect()
@@ -117,6 +118,15 @@ fn many_connections_that_say_nothing_do_not_stop_others() {
         let (mut sender, receiver) = bench.connect().await;
         sender.send(&Request::Execute(execute("attacker", &["exit", "0"]))).await.unwrap();
         assert_eq!(collect(receiver).await.exit().status, Status::Code(0));
+    });
+}
+
+fn a_connection_that_says_nothing_is_ended() {
+    let bench = Bench::start();
+    block_on(async {
+        let (_, mut replies) = proto::channel::<Request, Reply>(raw(&bench).await);
+        let end = tokio::time::timeout(std::time::Duration::from_secs(20), replies.receive());
+        assert!(matches!(end.await, Ok(Ok(None))));
     });
 }
 

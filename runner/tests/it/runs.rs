@@ -1,9 +1,12 @@
 //! Runs that go well, and what they see of the world.
 
-use proto::{DenyCode, Ended, List, Status, StdinMode, Stream, Text};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use proto::{DenyCode, Ended, List, Reply, Request, Status, StdinMode, Stream, Text};
 use sha2::{Digest, Sha256};
 
-use crate::bench::{Bench, execute, variable};
+use crate::bench::{Bench, block_on, execute, variable};
 use crate::{Case, cases};
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -19,6 +22,7 @@ pub(crate) fn cases() -> Vec<Case> {
         the_digest_of_a_stream_is_of_all_that_was_written,
         output_over_the_hard_limit_ends_the_run,
         only_three_descriptors_are_open,
+        the_runner_itself_can_gain_nothing,
         the_audit_log_has_a_line_before_and_a_line_after,
         a_refusal_names_rule_argument_and_reason,
     ];
@@ -28,6 +32,7 @@ pub(crate) fn cases() -> Vec<Case> {
         runs_at_the_same_time_have_different_users,
         an_unprivileged_runner_confines_too,
         a_runner_without_namespaces_confines_too,
+        a_work_directory_without_a_mount_is_closed_to_others,
     ];
     anywhere.into_iter().chain(root).collect()
 }
@@ -140,12 +145,23 @@ fn output_over_the_hard_limit_ends_the_run() {
     let bench = Bench::start();
     let run = bench.run("attacker", &["flood", "1000000000"]);
     assert_eq!(run.exit().ended, Ended::OutputLimit);
-    assert!(run.exit().stdout.written < 64 << 20);
+    // The policy's limit and what came before the end, which is not much.
+    assert!(run.exit().stdout.written < 8 << 20);
 }
 
 fn only_three_descriptors_are_open() {
     let bench = Bench::start();
     assert_eq!(bench.run("attacker", &["fds"]).attempt(), "ok 0,1,2");
+}
+
+fn the_runner_itself_can_gain_nothing() {
+    let bench = Bench::start();
+    let status = fs::read_to_string(format!("/proc/{}/status", bench.pid())).unwrap();
+    assert!(status.contains("NoNewPrivs:\t1\n"), "{status}");
+    if nix::unistd::geteuid().is_root() {
+        // The ten that `harden` keeps.
+        assert!(status.contains("CapBnd:\t0000000000a025e5\n"), "{status}");
+    }
 }
 
 fn the_audit_log_has_a_line_before_and_a_line_after() {
@@ -290,4 +306,19 @@ fn a_runner_without_namespaces_confines_too() {
     let (_, path) = cwd.split_once(' ').unwrap();
     assert!(path.contains("/run-"), "{cwd}");
     assert!(!std::path::Path::new(path).exists());
+}
+
+fn a_work_directory_without_a_mount_is_closed_to_others() {
+    let bench = Bench::start_without_namespaces();
+    block_on(async {
+        let (mut sender, mut receiver) = bench.connect().await;
+        sender.send(&Request::Execute(execute("attacker", &["sleep", "600"]))).await.unwrap();
+        assert!(matches!(receiver.receive().await.unwrap(), Some(Reply::Started(_))));
+        let state = fs::read_dir(bench.dir.path().join("state")).unwrap();
+        let work = state
+            .map(Result::unwrap)
+            .find(|entry| entry.file_name().to_string_lossy().starts_with("run-"))
+            .unwrap();
+        assert_eq!(work.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    });
 }

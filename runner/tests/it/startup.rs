@@ -19,6 +19,7 @@ pub(crate) fn cases() -> Vec<Case> {
         a_socket_in_use_is_named,
         a_file_in_the_sockets_place_is_not_removed,
         a_stale_socket_is_replaced,
+        a_socket_that_was_promised_and_not_passed_is_an_error,
         wrong_usage_is_its_own_exit_code,
         check_reports_a_good_policy,
         a_warning_ends_before_the_verdict_begins,
@@ -117,6 +118,20 @@ fn a_file_in_the_sockets_place_is_not_removed() {
     let output = serve_again(&bench, file.to_str().unwrap());
     assert_eq!(output.status.code(), Some(69));
     assert_eq!(fs::read_to_string(&file).unwrap(), "keep me");
+}
+
+fn a_socket_that_was_promised_and_not_passed_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let policy = write_policy(dir.path(), POLICY);
+    let output = std::process::Command::new("sh")
+        .args(["-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$@\" 3<&-", "sh", crate::bench::RUNNER])
+        .args(["serve", "--policy", policy.to_str().unwrap(), "--audit", "/dev/null"])
+        .args(mode_flags())
+        .output()
+        .unwrap();
+    let errors = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(69), "{errors}");
+    assert!(errors.contains("the inherited descriptor is not a listening"), "{errors}");
 }
 
 fn a_stale_socket_is_replaced() {

@@ -53,10 +53,12 @@ fn a_program_that_became_a_link_does_not_run() {
 }
 
 fn a_program_that_others_may_write_does_not_run() {
-    let step = step_after(|program| {
-        fs::set_permissions(program, fs::Permissions::from_mode(0o777)).unwrap();
-    });
-    assert_eq!(step, "program");
+    for mode in [0o775, 0o757] {
+        let step = step_after(|program| {
+            fs::set_permissions(program, fs::Permissions::from_mode(mode)).unwrap();
+        });
+        assert_eq!(step, "program");
+    }
 }
 
 fn a_program_that_is_gone_does_not_run() {

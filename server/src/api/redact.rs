@@ -112,6 +112,8 @@ mod tests {
         for text in ["a/b\"c d", "a/b\\\"c d", "a\\/b\\\"c d", "a%2Fb%22c%20d"] {
             assert_eq!(r.strike(format!("<{text}>")), "<[redacted]>", "{text}");
         }
+        // One spelling is the beginning of another.
+        assert_eq!(redactor("a\\").strike("<a\\\\>".into()), "<[redacted]>");
     }
 
     #[test]

@@ -169,6 +169,7 @@ async fn what_is_not_json_is_an_error_with_an_excerpt() {
 #[tokio::test]
 async fn an_error_status_is_an_error_that_says_what_to_do() {
     for (status, words) in [
+        (300, "why"),
         (400, "does not take these arguments"),
         (401, "credential"),
         (403, "credential"),

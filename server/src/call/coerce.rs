@@ -87,6 +87,7 @@ mod tests {
             (&Integer, json!(1e21), json!(1e21)),
             (&Boolean, json!("true"), json!(true)),
             (&Boolean, json!("False"), json!(false)),
+            (&Boolean, json!(" true "), json!(true)),
             (&Boolean, json!("yes"), json!("yes")),
             (&Boolean, json!(1), json!(1)),
             (&numbers, json!("[1, \"2\"]"), json!([1, 2])),

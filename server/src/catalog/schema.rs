@@ -89,7 +89,7 @@ pub fn command_output() -> Value {
             },
             "exit_code": {
                 "type": ["integer", "null"],
-                "description": "Null when a signal ended the command or it did not run."
+                "description": "Null when a signal ended the command or its end is not known."
             },
             "signal": {
                 "type": ["integer", "null"],
@@ -100,7 +100,7 @@ pub fn command_output() -> Value {
             "truncated": {"type": "boolean", "description": "Some output is not shown."},
             "error": {
                 "type": "string",
-                "description": "Why the command did not run, as one word."
+                "description": "Why the command did not run or its end is not known, as one word."
             },
             "stdout": {"type": "string"},
             "stderr": {"type": "string"},

@@ -85,7 +85,10 @@ impl From<CliError> for Failure {
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let code = match &error {
-            StartError::Admin(_) | StartError::Listen { .. } | StartError::Store(_) => UNAVAILABLE,
+            StartError::Admin(_)
+            | StartError::InUse { .. }
+            | StartError::Listen { .. }
+            | StartError::Store(_) => UNAVAILABLE,
             StartError::Api(_) => INTERNAL,
             StartError::Catalog(_) | StartError::Config(_) | StartError::Host(_) => CONFIG,
         };

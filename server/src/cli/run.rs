@@ -43,10 +43,12 @@ fn dispatch(command: Command) -> Result<u8, Failure> {
         Command::Call(args) => call_tool(args),
         Command::Tools(remote) => list_tools(remote),
         Command::Validate(args) => {
-            let exit =
-                validate::run(&args.files, args.strict, args.format.into(), &mut io::stdout())
-                    .map_err(|e| Failure::of(INTERNAL, &e))?;
-            Ok(exit.code())
+            // With the env file, as the server would have it.
+            let exit = surroundings::look(|host| {
+                let (env, format) = (|name: &str| host.variable(name), args.format.into());
+                validate::run(&args.files, args.strict, format, &env, &mut io::stdout())
+            })?;
+            Ok(exit.map_err(|e| Failure::of(INTERNAL, &e))?.code())
         }
         Command::Token(verb) => manage(verb),
         Command::User(args::User::List { format, place }) => {

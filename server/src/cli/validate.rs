@@ -37,20 +37,11 @@ impl Exit {
     }
 }
 
-/// Loads the files with this process's environment, and writes what is wrong to `out`.
+/// Loads the files, in which `${NAME}` is what `env` says, and writes what is wrong to `out`.
 ///
 /// # Errors
 /// Only those of writing.
 pub fn run(
-    files: &[PathBuf],
-    strict: bool,
-    format: Format,
-    out: &mut dyn Write,
-) -> io::Result<Exit> {
-    run_in(files, strict, format, &|name| std::env::var(name).ok(), out)
-}
-
-fn run_in(
     files: &[PathBuf],
     strict: bool,
     format: Format,
@@ -122,7 +113,7 @@ mod tests {
         let path = dir.path().join("a.json");
         fs::write(&path, text).unwrap();
         let mut out = Vec::new();
-        let exit = run_in(&[path], strict, format, &|_| None, &mut out).unwrap();
+        let exit = run(&[path], strict, format, &|_| None, &mut out).unwrap();
         (exit, String::from_utf8(out).unwrap())
     }
 
@@ -165,7 +156,7 @@ mod tests {
     fn a_missing_file_is_no_input() {
         let mut out = Vec::new();
         let files = [PathBuf::from("no/such.json")];
-        let exit = run(&files, false, Format::Text, &mut out).unwrap();
+        let exit = run(&files, false, Format::Text, &|_| None, &mut out).unwrap();
         assert_eq!(exit, Exit::NoInput);
     }
 

@@ -52,7 +52,7 @@ pub enum RunError {
     /// No room: to be asked again after this many milliseconds.
     #[error("the runner is busy; call again in {0} ms")]
     Busy(u32),
-    /// The runner could not do it.
+    /// The runner could not do it; the command did not run.
     #[error("the runner failed at its step `{}`: {}", .0.step, .0.reason)]
     Failed(Failure),
     /// The connection ended in the middle of a run.
@@ -89,6 +89,14 @@ pub enum RunError {
     /// The runner did not report in time.
     #[error("the runner did not report the end of the run in time; the run is given up")]
     Silent,
+    /// The runner failed at a command that had started.
+    #[error(
+        "the runner failed at its step `{}` after the command had started, so the command may have \
+         done its work: {}",
+        .0.step,
+        .0.reason
+    )]
+    Unfinished(Failure),
     /// The runner answered something that was not asked.
     #[error("the runner sent `{0}`, which does not belong here; install both from one release")]
     Unexpected(&'static str),
@@ -227,6 +235,9 @@ impl Output {
             }
             Some(Reply::Denied(denial)) => return Err(RunError::Denied(denial)),
             Some(Reply::Busy(after_ms)) => return Err(RunError::Busy(after_ms)),
+            Some(Reply::Failed(failure)) if self.started.is_some() => {
+                return Err(RunError::Unfinished(failure));
+            }
             Some(Reply::Failed(failure)) => return Err(RunError::Failed(failure)),
             Some(Reply::About(_)) => return Err(RunError::Unexpected("about")),
             Some(Reply::Command(_)) => return Err(RunError::Unexpected("command")),

@@ -1,4 +1,4 @@
-//! What the runner says of itself: its layers and its commands, for `doctor` and for health.
+//! What the runner says of itself: its layers and its commands, for the log and for the demo.
 
 use proto::{About, CommandInfo, Reply, Request};
 use tokio::time::timeout;

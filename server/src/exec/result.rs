@@ -91,7 +91,8 @@ pub fn failed(error: &RunError) -> Outcome {
         | RunError::Protocol(_)
         | RunError::Random(_)
         | RunError::Silent
-        | RunError::Unexpected(_) => {
+        | RunError::Unexpected(_)
+        | RunError::Unfinished(_) => {
             log(error);
             not_run("failed", &readable(error.to_string().as_bytes(), REASON).0, None)
         }
@@ -107,7 +108,7 @@ pub fn not_run(class: &str, text: &str, rule: Option<&str>) -> Outcome {
 
 fn log(error: &RunError) {
     let cause = std::error::Error::source(error).map(chain);
-    tracing::warn!(%error, cause, "no run");
+    tracing::warn!(%error, cause, "a run without an end");
 }
 
 /// What the output schema requires of every outcome.

@@ -14,7 +14,7 @@ pub struct Command {
     pub params: Vec<Placed<CommandPlace>>,
 }
 
-/// Where a value of the `control` location, or its absence, leaves the choice.
+/// Who names the key of the runner's rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Executable {
     /// The config names it. Empty where a shell runs the arguments alone.

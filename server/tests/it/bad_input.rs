@@ -240,6 +240,8 @@ fn a_port_in_use_is_named() {
     assert!(said.stderr.contains(&format!("cannot listen on {at}")), "{said:?}");
     assert_eq!(said.stderr.matches("in use").count(), 1, "{said:?}");
     assert!(said.stderr.contains("--listen"), "{said:?}");
+    let times = said.stderr.to_lowercase().matches("address already in use").count();
+    assert_eq!(times, 1, "{said:?}");
 }
 
 fn every_wrong_setting_is_named() {

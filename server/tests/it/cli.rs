@@ -15,6 +15,7 @@ pub(crate) fn cases() -> Vec<Case> {
         call_says_what_is_wrong_with_its_token_or_address,
         tools_lists_names_or_json,
         validate_judges_a_file_and_starts_nothing,
+        validate_knows_the_env_file_as_the_server_does,
         status_and_user_list_show_the_running_server,
         serve_takes_its_settings_from_the_environment_too,
         no_secret_is_ever_logged,
@@ -89,6 +90,19 @@ fn validate_judges_a_file_and_starts_nothing() {
     let first: Value = serde_json::from_str(said.stdout.lines().next().unwrap()).unwrap();
     assert!(first.to_string().contains("odd.json"), "{said:?}");
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+}
+
+fn validate_knows_the_env_file_as_the_server_does() {
+    let dir = directory();
+    let config = dir.path().join("config.json");
+    fs::write(&config, CONFIG.replace("${MCP_FUSION_LISTEN}", "${ONLY_IN_THE_ENV_FILE}")).unwrap();
+    let env = dir.path().join(".config/mcpfusion");
+    fs::create_dir_all(&env).unwrap();
+    fs::write(env.join("env"), "ONLY_IN_THE_ENV_FILE=127.0.0.1:1\n").unwrap();
+    let mut command = mcpfusion(&["validate", "--strict", config.to_str().unwrap()]);
+    let output = command.env("HOME", dir.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
 }
 
 fn status_and_user_list_show_the_running_server() {

@@ -209,6 +209,8 @@ fn what_a_reviewer_would_refuse_is_refused() {
         ("limits = { wall_s = 6000 }", "over the default"),
         ("limits = { wall_s = 6000, allow_raise = [\"wall\"] }", "did you mean \"wall_s\"?"),
         ("limits = { memory = \"64Q\" }", "plain decimal digits"),
+        ("limits = { grace_s = 601, allow_raise = [\"grace_s\"] }", "at most 600"),
+        ("rw = [\"/var/log\"]", "must not be written to"),
         ("network = { connect_tcp = [] }", "needs ports"),
         ("network = { connect_tcp = [443] }", "only from ABI 4"),
         ("network = \"all\"", "no network is called"),

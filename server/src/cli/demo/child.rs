@@ -2,13 +2,16 @@
 //! demo, even a KILL, ends that pipe, and the child with it.
 
 use std::ffi::OsString;
-use std::io::{self, BufRead, BufReader};
+use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde::Deserialize;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::net::unix::pipe;
 use tokio::time::{Instant, sleep};
 
 /// For a child to end by itself once its stdin has.
@@ -43,14 +46,15 @@ impl Child {
     }
 
     /// The first address of the line that `serve --announce` prints; `None` if it ended instead.
-    pub(super) fn announced(&mut self) -> io::Result<Option<String>> {
+    pub(super) async fn announced(&mut self) -> io::Result<Option<String>> {
         #[derive(Deserialize)]
         struct Announced {
             listen: Vec<String>,
         }
         let Some(stdout) = self.process.stdout.take() else { return Ok(None) };
         let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line)?;
+        let stdout = pipe::Receiver::from_owned_fd(OwnedFd::from(stdout))?;
+        BufReader::new(stdout).read_line(&mut line).await?;
         let announced = serde_json::from_str::<Announced>(&line).ok();
         Ok(announced.and_then(|announced| announced.listen.into_iter().next()))
     }

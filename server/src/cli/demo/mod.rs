@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
 use self::child::Child;
@@ -66,7 +66,10 @@ async fn demo(args: &Demo) -> Result<(), Failure> {
     let describing = Runner::new(place.socket());
     let about = loop_until(&mut runner, || async { describing.describe().await.ok() }).await?;
     let mut server = start_server(args, &place)?;
-    let listen = server.announced().map_err(|e| Failure::of(UNAVAILABLE, &e))?;
+    let listen = timeout(PATIENCE, server.announced())
+        .await
+        .map_err(|_elapsed| Failure::new(UNAVAILABLE, "the server does not answer"))?
+        .map_err(|e| Failure::of(UNAVAILABLE, &e))?;
     let listen = listen.ok_or_else(|| Failure::new(UNAVAILABLE, "the server did not start"))?;
     let address = |path: &str| {
         Url::parse(&format!("http://{listen}/{path}")).map_err(|e| Failure::of(INTERNAL, &e))

@@ -221,6 +221,21 @@ async fn each_refusal_keeps_what_the_runner_said() {
 }
 
 #[tokio::test]
+async fn a_failure_after_the_start_does_not_say_that_nothing_ran() {
+    let failure = Failure { step: Text::new("audit").unwrap(), reason: Text::new("full").unwrap() };
+    let sent = failure.clone();
+    let peer = peer(|mut sender, mut receiver| async move {
+        receiver.receive().await.unwrap();
+        sender.send(&Reply::Started(started())).await.unwrap();
+        sender.send(&Reply::Failed(sent)).await.unwrap();
+    });
+    let error = run(&peer, invocation()).await.unwrap_err();
+    assert!(error.to_string().contains("after the command had started"), "{error}");
+    assert!(matches!(error, RunError::Unfinished(got) if got == failure));
+    peer.done().await;
+}
+
+#[tokio::test]
 async fn hanging_up_is_told_apart_before_and_during_a_run() {
     let before = peer(|_sender, mut receiver| async move {
         receiver.receive().await.unwrap();

@@ -157,6 +157,7 @@ fn every_outcome_fits_the_output_schema() {
     let errors = [
         RunError::Busy(5),
         RunError::Cancelled,
+        RunError::Unfinished(failure.clone()),
         RunError::Failed(failure),
         RunError::HungUp,
         RunError::NotThere(io::ErrorKind::NotFound.into()),
