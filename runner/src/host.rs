@@ -11,7 +11,7 @@ use proto::{Ended, Exit, Status, StdinMode};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::admission::Bounds;
+use crate::line::Bounds;
 use crate::plan::{Confinement, Limits, Network, Plan, Processes};
 use crate::policy::Policy;
 use crate::requests::Requests;
@@ -244,7 +244,7 @@ fn trial_plan() -> Result<Plan, HostError> {
             output_head: 4096,
             output_hard: 1 << 16,
             stdin: 0,
-            admission: Bounds { concurrency: 1, queue: 0, wait: Duration::ZERO },
+            line: Bounds { concurrency: 1, queue: 0, wait: Duration::ZERO },
         },
         confinement: Confinement {
             ro: ["/usr/lib", "/lib", "/lib64", "/etc/ld.so.cache"].map(PathBuf::from).to_vec(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bincode::{Decode, Encode};
 use proto::StdinMode;
 
-use crate::admission::Bounds;
+use crate::line::Bounds;
 
 /// The kernel opens a dynamic program's loader for execution.
 pub const DYNAMIC_LOADERS: [&str; 2] =
@@ -63,7 +63,7 @@ pub struct Limits {
     /// Bytes of stdin that are taken.
     pub stdin: u64,
     /// Runs of the rule at the same time, and who waits for one.
-    pub admission: Bounds,
+    pub line: Bounds,
 }
 
 /// What a run can reach.
@@ -133,7 +133,7 @@ pub(crate) mod tests {
                 output_head: 16 << 10,
                 output_hard: 1 << 20,
                 stdin: 64 << 10,
-                admission: Bounds { concurrency: 1, queue: 0, wait: Duration::ZERO },
+                line: Bounds { concurrency: 1, queue: 0, wait: Duration::ZERO },
             },
             confinement: Confinement {
                 ro: ["/usr/lib", "/lib", "/lib64", "/etc/ld.so.cache"].map(PathBuf::from).to_vec(),

@@ -11,9 +11,9 @@ use proto::{
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
-use crate::admission::Ticket;
 use crate::audit::{Detail, Event, Peer, Record, hex};
 use crate::host::WORKDIR;
+use crate::line::Ticket;
 use crate::plan::Plan;
 use crate::policy::{self, Decision, Policy};
 use crate::requests::Requests;
@@ -118,14 +118,14 @@ impl Run<'_> {
 
     /// Waits until the rule may have one more run. The wait is of the time that the caller gives.
     async fn admit(&self, plan: &mut Plan, requests: &mut Requests) -> Result<Ticket, Unrun> {
-        let mut bounds = plan.limits.admission;
+        let mut bounds = plan.limits.line;
         let asked = self.execute.timeout_ms.map(|ms| Duration::from_millis(u64::from(ms)));
         bounds.wait = bounds.wait.min(asked.unwrap_or(bounds.wait));
         let began = Instant::now();
         let admitted = tokio::select! {
             // Who is admitted at once runs, and the supervisor hears what else was said.
             biased;
-            admitted = self.runner.admission.admit(&plan.rule, bounds) => admitted,
+            admitted = self.runner.lines.admit(&plan.rule, bounds) => admitted,
             () = requests.end() => return Err(self.busy("the front end left the queue").await),
             () = self.runner.shutdown.cancelled() => {
                 return Err(self.busy("the runner is stopping").await);

@@ -6,9 +6,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::admission::Admission;
 use crate::audit::Audit;
 use crate::host::{Host, Mode, RUNS};
+use crate::line::Lines;
 use crate::policy::Policy;
 use crate::slots::Slots;
 use crate::spawn::spawner::Spawner;
@@ -24,7 +24,7 @@ pub struct Runner {
     /// Writes what happens.
     pub audit: Audit,
     /// Who may run now, and who waits.
-    pub admission: Admission,
+    pub lines: Lines,
     /// Users for runs.
     pub slots: Slots,
     /// Ends every run.
@@ -46,7 +46,7 @@ impl Runner {
             host,
             spawner,
             audit,
-            admission: Admission::default(),
+            lines: Lines::default(),
             slots,
             shutdown: CancellationToken::new(),
             state,

@@ -8,8 +8,8 @@ use toml::Spanned;
 use super::parse::At;
 use super::raw::{RawDefaults, RawLimits, RawOutput, RawSize, Word};
 use super::value::number;
-use crate::admission::Bounds;
 use crate::diagnostic::Report;
+use crate::line::Bounds;
 use crate::plan::Limits;
 
 /// The limits of a run when no file says anything.
@@ -28,7 +28,7 @@ pub(super) fn built_in() -> Limits {
         output_head: 64 << 10,
         output_hard: 16 << 20,
         stdin: 1 << 20,
-        admission: Bounds { concurrency: 64, queue: 16, wait: Duration::from_secs(30) },
+        line: Bounds { concurrency: 64, queue: 16, wait: Duration::from_secs(30) },
     }
 }
 
@@ -114,10 +114,10 @@ fn apply(base: &Limits, raw: &RawLimits, raise: Raise<'_>, at: &At, report: &mut
         output_head: pick("output.head", &output.head, base.output_head),
         output_hard: pick("output.hard", &output.hard, base.output_hard),
         stdin: pick("stdin", &raw.stdin, base.stdin),
-        admission: Bounds {
-            concurrency: pick("concurrency", &raw.concurrency, base.admission.concurrency),
-            queue: pick("queue", &raw.queue, base.admission.queue),
-            wait: Duration::from_secs(pick("queue_s", &raw.queue_s, base.admission.wait.as_secs())),
+        line: Bounds {
+            concurrency: pick("concurrency", &raw.concurrency, base.line.concurrency),
+            queue: pick("queue", &raw.queue, base.line.queue),
+            wait: Duration::from_secs(pick("queue_s", &raw.queue_s, base.line.wait.as_secs())),
         },
     }
 }

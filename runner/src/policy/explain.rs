@@ -127,11 +127,11 @@ fn write_plan(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
          at {} of both",
         limits.stdout, limits.stderr, limits.output_head, limits.output_hard
     )?;
-    let admission = &limits.admission;
+    let line = &limits.line;
     writeln!(
         f,
         "  at a time    {} runs; then {} may wait for {:?}",
-        admission.concurrency, admission.queue, admission.wait
+        line.concurrency, line.queue, line.wait
     )?;
     writeln!(f, "  input        {} bytes of stdin", limits.stdin)?;
     let reach = &plan.confinement;

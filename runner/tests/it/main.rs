@@ -11,10 +11,10 @@
     reason = "a test says what it saw by panicking"
 )]
 
-mod admission;
 mod bench;
 mod endings;
 mod escapes;
+mod line;
 mod peers;
 mod runs;
 mod soak;
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
     let mut trials = Vec::new();
     for case in runs::cases()
         .into_iter()
-        .chain(admission::cases())
+        .chain(line::cases())
         .chain(soak::cases())
         .chain(endings::cases())
         .chain(escapes::cases())

@@ -63,7 +63,7 @@ const RUNNER: Layers = &[
     &["stage2"],
     &["sandbox"],
     &["audit", "diagnostic", "plan", "slots", "sys", "workdir"],
-    &["admission", "requests"],
+    &["line", "requests"],
 ];
 
 const PROTO: Layers = &[

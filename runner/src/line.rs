@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 /// The lines of all rules.
 #[derive(Debug, Clone, Default)]
-pub struct Admission(Arc<Mutex<BTreeMap<String, Line>>>);
+pub struct Lines(Arc<Mutex<BTreeMap<String, Line>>>);
 
 /// How much of one rule there may be at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -41,7 +41,7 @@ struct Waiting {
 #[derive(Debug)]
 pub struct Ticket {
     rule: String,
-    admission: Admission,
+    lines: Lines,
 }
 
 /// Not now.
@@ -55,7 +55,7 @@ pub enum NotNow {
     Waited,
 }
 
-impl Admission {
+impl Lines {
     /// Waits for one of the rule's runs. Dropping the future leaves the line.
     pub async fn admit(&self, rule: &str, bounds: Bounds) -> Result<Ticket, NotNow> {
         let ticket = {
@@ -119,7 +119,7 @@ impl Admission {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.admission.give_back(&self.rule);
+        self.lines.give_back(&self.rule);
     }
 }
 
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn who_comes_first_is_served_first_and_nobody_overtakes() {
         block_on(async {
-            let admission = Admission::default();
+            let admission = Lines::default();
             let first = admission.admit("nmap", ONE).await.unwrap();
             let mut second = pin!(admission.admit("nmap", ONE));
             let mut third = pin!(admission.admit("nmap", ONE));
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn who_waited_long_enough_is_told_and_leaves_the_line() {
         block_on(async {
-            let admission = Admission::default();
+            let admission = Lines::default();
             let first = admission.admit("nmap", ONE).await.unwrap();
             let short = Bounds { wait: Duration::from_millis(1), ..ONE };
             assert_eq!(admission.admit("nmap", short).await.unwrap_err(), NotNow::Waited);
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn a_place_that_was_given_to_somebody_who_left_is_passed_on() {
         block_on(async {
-            let admission = Admission::default();
+            let admission = Lines::default();
             let first = admission.admit("nmap", ONE).await.unwrap();
             let mut third = pin!(admission.admit("nmap", ONE));
             {
@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn without_a_queue_nobody_waits() {
         block_on(async {
-            let admission = Admission::default();
+            let admission = Lines::default();
             let bounds = Bounds { queue: 0, ..ONE };
             let _first = admission.admit("nmap", bounds).await.unwrap();
             assert_eq!(admission.admit("nmap", bounds).await.unwrap_err(), NotNow::Full);
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn more_room_after_a_reload_is_used_when_a_run_ends() {
         block_on(async {
-            let admission = Admission::default();
+            let admission = Lines::default();
             let wider = Bounds { concurrency: 2, ..ONE };
             let first = admission.admit("nmap", ONE).await.unwrap();
             let mut second = pin!(admission.admit("nmap", ONE));
