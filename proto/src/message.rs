@@ -273,6 +273,10 @@ pub enum DenyCode {
     Stdin,
     /// This principal may not run it.
     Principal,
+    /// A host, network or URL lies outside of every engagement of this principal.
+    Scope,
+    /// The engagement that has the hosts has not begun, or is over.
+    Window,
 }
 
 /// Something broke on the runner's side.

@@ -26,8 +26,8 @@ use nix::sys::time::TimeValLike;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::geteuid;
 use proto::{Ended, Exit, Status, StdinMode};
-use runner::admission::Bounds;
 use runner::host::{FIRST_UID, Host, Mode, WORKDIR};
+use runner::line::Bounds;
 use runner::plan::{Confinement, DYNAMIC_LOADERS, Limits, Network, Plan, Processes};
 use runner::requests::Requests;
 use runner::sandbox::seccomp;
@@ -185,6 +185,8 @@ fn plan(program: PathBuf) -> Plan {
     let ro = ["/usr/lib", "/etc/ld.so.cache", "/etc/nsswitch.conf", "/etc/passwd", "/etc/group"];
     Plan {
         rule: "true".to_owned(),
+        principal: None,
+        engagement: None,
         program,
         argv: vec!["true".to_owned()],
         env: vec![("PATH".to_owned(), "/usr/bin".to_owned())],
@@ -202,7 +204,7 @@ fn plan(program: PathBuf) -> Plan {
             stdout: 256 << 10,
             stderr: 32 << 10,
             output_head: 4096,
-            admission: Bounds { concurrency: 1, queue: 0, wait: Duration::ZERO },
+            line: Bounds { concurrency: 1, queue: 0, wait: Duration::ZERO },
             output_hard: 4 << 20,
             stdin: 0,
         },

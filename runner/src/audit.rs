@@ -90,6 +90,12 @@ pub enum Detail<'a> {
     Start {
         /// The rule.
         rule: &'a str,
+        /// The principal of the policy, where it has any.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        granted_to: Option<&'a str>,
+        /// The engagement that has the hosts, where there are any.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        engagement: Option<&'a str>,
         /// The file.
         program: &'a Path,
         /// What runs.

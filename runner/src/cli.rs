@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use clap::{Args, Parser, Subcommand};
 use nix::unistd::{Group, Uid, User, geteuid};
@@ -109,7 +110,7 @@ struct Explain {
     /// The policy directory.
     #[arg(long, default_value = POLICY_DIR)]
     policy: PathBuf,
-    /// For whom.
+    /// For whom: a user as the server claims it, an id of `mcpfusion user list`.
     #[arg(long = "as", value_name = "PRINCIPAL", default_value = "anyone")]
     principal: String,
     /// The command's name, path or alias, and its arguments.
@@ -291,6 +292,15 @@ fn print_policy(dir: &Path, policy: &Policy, warnings: &Report) -> Result<(), Fa
     if !warnings.is_empty() {
         print(format_args!("{warnings}\n"))?;
     }
+    let now = SystemTime::now();
+    for engagement in policy.engagements() {
+        let state = match engagement.window {
+            window if window.is_open(now) => "open",
+            window if window.is_over(now) => "over; it was open",
+            _ => "not begun; open",
+        };
+        print(format_args!("engagement {}: {state} {}", engagement.name, engagement.window))?;
+    }
     let commands = policy.commands().count();
     print(format_args!("{}: {commands} commands, no errors", dir.display()))
 }
@@ -312,7 +322,7 @@ fn explain(args: &Explain) -> Result<(), Failure> {
         stdin: StdinMode::Closed,
         timeout_ms: None,
     };
-    let explanation = policy::explain(&policy, &execute, WORKDIR);
+    let explanation = policy::explain(&policy, &execute, WORKDIR, SystemTime::now());
     print(format_args!("{explanation}"))?;
     match explanation.decision {
         Decision::Permit(_) => Ok(()),

@@ -25,7 +25,7 @@ use crate::stage2::spec::{Identity, Namespaces, Spec};
 pub const WORKDIR: &str = "/tmp";
 /// Init's user, if the command line names no other; runs have the ones behind it. No other runner
 /// and no account may have them: limits on processes count a user's processes on the whole host.
-pub const FIRST_UID: u32 = 62_000;
+pub const FIRST_UID: u32 = 70_000;
 /// Runs at the same time.
 pub const RUNS: u32 = 64;
 
@@ -225,6 +225,8 @@ fn trial_plan() -> Result<Plan, HostError> {
     let open_files = getrlimit(Resource::RLIMIT_NOFILE).map_or(64, |(_, hard)| hard);
     Ok(Plan {
         rule: "trial".to_owned(),
+        principal: None,
+        engagement: None,
         argv: vec!["true".to_owned()],
         program,
         env: Vec::new(),

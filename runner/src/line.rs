@@ -82,7 +82,7 @@ impl Lines {
     }
 
     fn ticket(&self, rule: &str) -> Ticket {
-        Ticket { rule: rule.to_owned(), admission: self.clone() }
+        Ticket { rule: rule.to_owned(), lines: self.clone() }
     }
 
     fn give_back(&self, rule: &str) {
@@ -148,15 +148,15 @@ mod tests {
     #[test]
     fn who_comes_first_is_served_first_and_nobody_overtakes() {
         block_on(async {
-            let admission = Lines::default();
-            let first = admission.admit("nmap", ONE).await.unwrap();
-            let mut second = pin!(admission.admit("nmap", ONE));
-            let mut third = pin!(admission.admit("nmap", ONE));
+            let lines = Lines::default();
+            let first = lines.admit("nmap", ONE).await.unwrap();
+            let mut second = pin!(lines.admit("nmap", ONE));
+            let mut third = pin!(lines.admit("nmap", ONE));
             assert!(is_pending(second.as_mut()).await);
             assert!(is_pending(third.as_mut()).await);
             // Another rule has a line of its own, and a fourth finds this one full.
-            drop(admission.admit("df", ONE).await.unwrap());
-            assert_eq!(admission.admit("nmap", ONE).await.unwrap_err(), NotNow::Full);
+            drop(lines.admit("df", ONE).await.unwrap());
+            assert_eq!(lines.admit("nmap", ONE).await.unwrap_err(), NotNow::Full);
             drop(first);
             // The second has it although it did not look yet: a newcomer cannot take it.
             assert!(is_pending(third.as_mut()).await);
@@ -164,59 +164,59 @@ mod tests {
             assert!(is_pending(third.as_mut()).await);
             drop(second);
             drop(third.await.unwrap());
-            assert!(admission.lock().is_empty());
+            assert!(lines.lock().is_empty());
         });
     }
 
     #[test]
     fn who_waited_long_enough_is_told_and_leaves_the_line() {
         block_on(async {
-            let admission = Lines::default();
-            let first = admission.admit("nmap", ONE).await.unwrap();
+            let lines = Lines::default();
+            let first = lines.admit("nmap", ONE).await.unwrap();
             let short = Bounds { wait: Duration::from_millis(1), ..ONE };
-            assert_eq!(admission.admit("nmap", short).await.unwrap_err(), NotNow::Waited);
+            assert_eq!(lines.admit("nmap", short).await.unwrap_err(), NotNow::Waited);
             drop(first);
-            drop(admission.admit("nmap", ONE).await.unwrap());
-            assert!(admission.lock().is_empty());
+            drop(lines.admit("nmap", ONE).await.unwrap());
+            assert!(lines.lock().is_empty());
         });
     }
 
     #[test]
     fn a_place_that_was_given_to_somebody_who_left_is_passed_on() {
         block_on(async {
-            let admission = Lines::default();
-            let first = admission.admit("nmap", ONE).await.unwrap();
-            let mut third = pin!(admission.admit("nmap", ONE));
+            let lines = Lines::default();
+            let first = lines.admit("nmap", ONE).await.unwrap();
+            let mut third = pin!(lines.admit("nmap", ONE));
             {
-                let mut second = Box::pin(admission.admit("nmap", ONE));
+                let mut second = Box::pin(lines.admit("nmap", ONE));
                 assert!(is_pending(second.as_mut()).await);
                 assert!(is_pending(third.as_mut()).await);
                 // Granted, and gone before it took it.
                 drop(first);
             }
             drop(third.await.unwrap());
-            assert!(admission.lock().is_empty());
+            assert!(lines.lock().is_empty());
         });
     }
 
     #[test]
     fn without_a_queue_nobody_waits() {
         block_on(async {
-            let admission = Lines::default();
+            let lines = Lines::default();
             let bounds = Bounds { queue: 0, ..ONE };
-            let _first = admission.admit("nmap", bounds).await.unwrap();
-            assert_eq!(admission.admit("nmap", bounds).await.unwrap_err(), NotNow::Full);
+            let _first = lines.admit("nmap", bounds).await.unwrap();
+            assert_eq!(lines.admit("nmap", bounds).await.unwrap_err(), NotNow::Full);
         });
     }
 
     #[test]
     fn more_room_after_a_reload_is_used_when_a_run_ends() {
         block_on(async {
-            let admission = Lines::default();
+            let lines = Lines::default();
             let wider = Bounds { concurrency: 2, ..ONE };
-            let first = admission.admit("nmap", ONE).await.unwrap();
-            let mut second = pin!(admission.admit("nmap", ONE));
-            let mut third = pin!(admission.admit("nmap", wider));
+            let first = lines.admit("nmap", ONE).await.unwrap();
+            let mut second = pin!(lines.admit("nmap", ONE));
+            let mut third = pin!(lines.admit("nmap", wider));
             assert!(is_pending(second.as_mut()).await);
             assert!(is_pending(third.as_mut()).await);
             drop(first);

@@ -17,6 +17,10 @@ pub const DYNAMIC_LOADERS: [&str; 2] =
 pub struct Plan {
     /// The rule that allowed it.
     pub rule: String,
+    /// The principal of the policy that it was granted to; `None` where the policy has none.
+    pub principal: Option<String>,
+    /// The engagement that has all hosts of the request, if it has any.
+    pub engagement: Option<String>,
     /// The file to execute: the rule's, checked again when it is opened.
     pub program: PathBuf,
     /// The canonical command line, argv 0 included.
@@ -114,6 +118,8 @@ pub(crate) mod tests {
     pub(crate) fn plan(program: &str, argv: &[&str]) -> Plan {
         Plan {
             rule: "test".to_owned(),
+            principal: None,
+            engagement: None,
             program: program.into(),
             argv: argv.iter().map(|&arg| arg.to_owned()).collect(),
             env: vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())],

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use proto::{
     Denial, Ended, Execute, Exit, Failure, List, Name, Reason, Reply, Started, Status, Stream, Text,
@@ -11,6 +11,7 @@ use proto::{
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
+use crate::admission::{Admitted, Refused};
 use crate::audit::{Detail, Event, Peer, Record, hex};
 use crate::host::WORKDIR;
 use crate::line::Ticket;
@@ -25,7 +26,7 @@ use crate::stage2::spec::Namespaces;
 use crate::workdir::Workdir;
 
 /// When there is no room: about how long it takes until there is.
-const RETRY_AFTER_MS: u32 = 1_000;
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// For a peer to read the next piece of a stream's end.
 const NEXT_PIECE: Duration = Duration::from_secs(10);
 
@@ -42,7 +43,9 @@ pub async fn run(
         // The place is free by now: who reads slowly keeps nothing but a connection.
         Ok(finished) => Reply::Exit(send_rest(finished, replies).await),
         Err(Unrun::Denied(denial)) => Reply::Denied(denial),
-        Err(Unrun::Busy) => Reply::Busy(RETRY_AFTER_MS),
+        Err(Unrun::Busy { retry_after }) => {
+            Reply::Busy(u32::try_from(retry_after.as_millis()).unwrap_or(u32::MAX))
+        }
         Err(Unrun::Failed { step, reason }) => {
             tracing::error!(run = %execute.run, step, reason, "cannot run");
             Reply::Failed(Failure { step: Text::clipped(step), reason: Text::clipped(reason) })
@@ -73,7 +76,7 @@ async fn send_rest(finished: Finished, replies: &mpsc::Sender<Reply>) -> Exit {
 
 /// Why there was no run.
 enum Unrun {
-    Busy,
+    Busy { retry_after: Duration },
     Denied(Denial),
     Failed { step: String, reason: String },
 }
@@ -93,13 +96,19 @@ impl Run<'_> {
         let policy = self.runner.policy();
         let own = self.workdir().map_err(|e| failed("workdir", e))?;
         let workdir = own.as_ref().map_or(Path::new(WORKDIR), Workdir::path);
-        let mut plan = match policy::decide(&policy, self.execute, &workdir.to_string_lossy()) {
+        let shown = workdir.to_string_lossy();
+        let mut plan = match policy::decide(&policy, self.execute, &shown, SystemTime::now()) {
             Decision::Permit(plan) => plan,
             Decision::Deny(denial) => return Err(self.deny(denial).await),
         };
-        let ticket = self.admit(&mut plan, requests).await?;
+        let ticket = self.wait_in_line(&mut plan, requests).await?;
         let Some(place) = self.runner.slots.take() else {
-            return Err(self.busy("no place is free").await);
+            return Err(self.busy("no place is free", RETRY_AFTER).await);
+        };
+        // After the place, so that a run without one is not counted.
+        let _admitted = match self.admit(&policy, &plan) {
+            Ok(admitted) => admitted,
+            Err(refused) => return Err(self.busy(&refused.reason, refused.retry_after).await),
         };
         self.audit(Event::Start, start(&plan, &place, &policy)).await?;
         let finished = self.execute(&plan, &place, workdir, replies, requests).await;
@@ -109,7 +118,7 @@ impl Run<'_> {
                 let reason = format!("{step}: {reason}");
                 self.audit(Event::Fail, Detail::Reason { reason: &reason }).await?;
             }
-            Err(Unrun::Busy | Unrun::Denied(_)) => {}
+            Err(Unrun::Busy { .. } | Unrun::Denied(_)) => {}
         }
         drop(place);
         drop(ticket);
@@ -117,7 +126,11 @@ impl Run<'_> {
     }
 
     /// Waits until the rule may have one more run. The wait is of the time that the caller gives.
-    async fn admit(&self, plan: &mut Plan, requests: &mut Requests) -> Result<Ticket, Unrun> {
+    async fn wait_in_line(
+        &self,
+        plan: &mut Plan,
+        requests: &mut Requests,
+    ) -> Result<Ticket, Unrun> {
         let mut bounds = plan.limits.line;
         let asked = self.execute.timeout_ms.map(|ms| Duration::from_millis(u64::from(ms)));
         bounds.wait = bounds.wait.min(asked.unwrap_or(bounds.wait));
@@ -126,26 +139,24 @@ impl Run<'_> {
             // Who is admitted at once runs, and the supervisor hears what else was said.
             biased;
             admitted = self.runner.lines.admit(&plan.rule, bounds) => admitted,
-            () = requests.end() => return Err(self.busy("the front end left the queue").await),
+            () = requests.end() => return Err(self.busy("the front end left the queue", RETRY_AFTER).await),
             () = self.runner.shutdown.cancelled() => {
-                return Err(self.busy("the runner is stopping").await);
+                return Err(self.busy("the runner is stopping", RETRY_AFTER).await);
             }
         };
         let ticket = match admitted {
             Ok(ticket) => ticket,
-            Err(not_now) => return Err(self.busy(&not_now.to_string()).await),
+            Err(not_now) => return Err(self.busy(&not_now.to_string(), RETRY_AFTER).await),
         };
+        let waited = began.elapsed();
         if let Some(asked) = asked {
-            plan.limits.wall = plan.limits.wall.min(asked.saturating_sub(began.elapsed()));
+            plan.limits.wall = plan.limits.wall.min(asked.saturating_sub(waited));
+        }
+        if plan.engagement.is_some() {
+            // It was cut to what the engagement had left before the wait.
+            plan.limits.wall = plan.limits.wall.saturating_sub(waited);
         }
         Ok(ticket)
-    }
-
-    async fn busy(&self, reason: &str) -> Unrun {
-        match self.audit(Event::Busy, Detail::Reason { reason }).await {
-            Ok(()) => Unrun::Busy,
-            Err(unwritten) => unwritten,
-        }
     }
 
     async fn execute(
@@ -166,6 +177,20 @@ impl Run<'_> {
         supervise(running, &plan.limits, replies, requests, &runner.shutdown)
             .await
             .map_err(|e| failed("supervise", e))
+    }
+
+    /// Counts the run for the principal that it was granted to.
+    fn admit(&self, policy: &Policy, plan: &Plan) -> Result<Option<Admitted>, Refused> {
+        let Some(name) = &plan.principal else { return Ok(None) };
+        let Some(quota) = policy.quota(name) else { unreachable!("the plan is of this policy") };
+        self.runner.admission.admit(name, quota, Instant::now().into_std()).map(Some)
+    }
+
+    async fn busy(&self, reason: &str, retry_after: Duration) -> Unrun {
+        match self.audit(Event::Busy, Detail::Reason { reason }).await {
+            Ok(()) => Unrun::Busy { retry_after },
+            Err(unwritten) => unwritten,
+        }
     }
 
     async fn deny(&self, denial: Denial) -> Unrun {
@@ -215,6 +240,8 @@ fn started(plan: &Plan) -> Started {
 fn start<'a>(plan: &'a Plan, place: &Place, policy: &Policy) -> Detail<'a> {
     Detail::Start {
         rule: &plan.rule,
+        granted_to: plan.principal.as_deref(),
+        engagement: plan.engagement.as_deref(),
         program: &plan.program,
         argv: &plan.argv,
         env: plan.env.iter().map(|(name, _)| name.as_str()).collect(),

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio_util::sync::CancellationToken;
 
+use crate::admission::Admission;
 use crate::audit::Audit;
 use crate::host::{Host, Mode, RUNS};
 use crate::line::Lines;
@@ -27,6 +28,8 @@ pub struct Runner {
     pub lines: Lines,
     /// Users for runs.
     pub slots: Slots,
+    /// What principals have taken; outlives the policy.
+    pub admission: Admission,
     /// Ends every run.
     pub shutdown: CancellationToken,
     /// Where runs without a mount namespace have their directories.
@@ -48,6 +51,7 @@ impl Runner {
             audit,
             lines: Lines::default(),
             slots,
+            admission: Admission::default(),
             shutdown: CancellationToken::new(),
             state,
             runs: AtomicU64::new(0),

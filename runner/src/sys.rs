@@ -13,6 +13,9 @@ use nix::unistd::{ForkResult, Pid};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+/// A null pointer for a raw call, as wide as the kernel reads it.
+const NONE: libc::c_long = 0;
+
 /// fork(2).
 pub fn fork() -> Result<ForkResult, Errno> {
     // SAFETY: only stage 2 and the init that it becomes call this, and both have one thread, so the
@@ -27,7 +30,7 @@ pub fn clone(flags: libc::c_int) -> Result<Option<Pid>, Errno> {
     // SAFETY: with a null stack and without CLONE_VM the child gets a copy of this process, as fork
     // gives it; stage 2 has one thread. The raw call is used because the C library offers none that
     // takes CLONE_PARENT without a second stack.
-    let pid = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
+    let pid = unsafe { libc::syscall(libc::SYS_clone, flags, NONE, NONE, NONE, NONE) };
     match i32::try_from(pid) {
         Ok(0) => Ok(None),
         Ok(pid) if pid > 0 => Ok(Some(Pid::from_raw(pid))),
@@ -104,7 +107,7 @@ pub fn forbid_programs(path: &CStr) -> Result<(), Errno> {
 pub fn new_session_keyring() -> Result<(), Errno> {
     const KEYCTL_JOIN_SESSION_KEYRING: libc::c_long = 1;
     // SAFETY: a null name asks for an anonymous keyring; no memory is passed.
-    let id = unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0) };
+    let id = unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NONE) };
     Errno::result(id).map(drop)
 }
 
@@ -130,7 +133,7 @@ fn default_signal(signal: libc::c_int) -> Result<(), Errno> {
     let default = [0_u64; 4];
     // SAFETY: the kernel reads a sigaction of this size; the old one is not asked for.
     let done =
-        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), 0, SET_BYTES) };
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), NONE, SET_BYTES) };
     Errno::result(done).map(drop)
 }
 

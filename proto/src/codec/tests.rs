@@ -106,6 +106,16 @@ fn replies() -> Vec<(Reply, &'static str)> {
             "4d460100060101026466010202\
              6e6f",
         ),
+        (
+            Reply::Denied(Denial {
+                code: DenyCode::Window,
+                rule: None,
+                argument: None,
+                reason: text("no"),
+            }),
+            "4d46010006070000\
+             026e6f",
+        ),
         (Reply::Busy(250), "4d46010007fa"),
         (
             Reply::Failed(Failure { step: text("audit"), reason: text("full") }),

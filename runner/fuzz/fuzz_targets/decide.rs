@@ -5,6 +5,7 @@
 #![no_main]
 
 use std::sync::LazyLock;
+use std::time::SystemTime;
 
 use libfuzzer_sys::fuzz_target;
 use proto::{Execute, List, RunId, StdinMode, Text};
@@ -37,13 +38,13 @@ fuzz_target!(|input: &str| {
     let command = lines.next().unwrap_or_default();
     let words: Vec<&str> = lines.collect();
     let Some(first) = request(command, &words) else { return };
-    let Decision::Permit(plan) = decide(&POLICY, &first, WORKDIR) else { return };
+    let Decision::Permit(plan) = decide(&POLICY, &first, WORKDIR, SystemTime::UNIX_EPOCH) else { return };
     assert!(plan.argv.iter().all(|word| !word.chars().any(char::is_control)));
     let rule = POLICY.rule(&plan.rule).expect("a permit names its rule");
     let own = rule.head.len() + rule.prefix.len();
     let end = plan.argv.len() - rule.suffix.len();
     let canonical: Vec<&str> = plan.argv[own..end].iter().map(String::as_str).collect();
     if let Some(again) = request(command, &canonical) {
-        assert_eq!(decide(&POLICY, &again, WORKDIR), Decision::Permit(plan.clone()));
+        assert_eq!(decide(&POLICY, &again, WORKDIR, SystemTime::UNIX_EPOCH), Decision::Permit(plan.clone()));
     }
 });

@@ -8,6 +8,7 @@ use proto::StdinMode;
 
 use super::check;
 use super::defaults;
+use super::engagement::Engagement;
 use super::example;
 use super::form;
 use super::kind;
@@ -31,6 +32,7 @@ pub(super) struct Context<'a> {
     pub(super) limits: &'a Limits,
     pub(super) env: &'a BTreeMap<String, String>,
     pub(super) profiles: &'a Profiles<'a>,
+    pub(super) engagements: &'a BTreeMap<String, Engagement>,
     pub(super) trust: &'a Trust,
     pub(super) landlock_abi: u8,
 }
@@ -95,7 +97,7 @@ impl Context<'_> {
             reach,
         };
         check::rule(&rule, &raw, &place, at, report);
-        example::run(&rule, &raw.example, &place, at, report);
+        example::run(&rule, &raw.example, self.engagements, &place, at, report);
         rule
     }
 

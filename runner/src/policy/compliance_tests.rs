@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use proto::{DenyCode, EnvVar, Execute, List, RunId, StdinMode, Text};
 use serde::Deserialize;
@@ -10,6 +11,8 @@ use serde::Deserialize;
 use super::{Decision, Policy, SourceFile, Trust, decide, explain, parse};
 
 const WORKDIR: &str = "/run/mcpfusion/work/7";
+/// When nothing depends on it.
+pub(super) const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,6 +32,12 @@ struct Case {
     cwd: Option<String>,
     #[serde(default)]
     stdin: bool,
+    /// The user that the front end claims; alice.
+    user: Option<String>,
+    /// RFC 3339, in UTC; the beginning of 1970.
+    now: Option<String>,
+    /// The engagement that a permit names.
+    engagement: Option<String>,
     /// The whole canonical command line. A case without it is a refusal.
     argv: Option<Vec<String>>,
     code: Option<String>,
@@ -73,6 +82,9 @@ fn request_of(case: &Case) -> Execute {
     });
     request.env = List::new(env.collect()).unwrap();
     request.cwd = case.cwd.as_ref().map(|cwd| Text::new(cwd.as_str()).unwrap());
+    if let Some(user) = &case.user {
+        request.principal = Text::new(user.as_str()).unwrap();
+    }
     if case.stdin {
         request.stdin = StdinMode::Piped;
     }
@@ -97,8 +109,10 @@ fn every_line_of_the_tables_is_judged_as_the_table_says() {
         for case in &table.case {
             let request = request_of(case);
             let line = format!("{shown}: {} {:?}", case.command, case.args);
-            match (decide(&policy, &request, WORKDIR), &case.argv) {
+            let now = case.now.as_deref().map_or(NOW, |now| humantime::parse_rfc3339(now).unwrap());
+            match (decide(&policy, &request, WORKDIR, now), &case.argv) {
                 (Decision::Permit(plan), Some(argv)) => {
+                    assert_eq!(plan.engagement, case.engagement, "{line}");
                     assert_eq!(&plan.argv, argv, "{line}");
                     permitted += 1;
                 }
@@ -157,16 +171,16 @@ fn an_explanation_names_the_rule_the_place_and_every_fact() {
     let text = fs::read_to_string(root().join("policy/demo.d/10-host.toml")).unwrap();
     let policy = load("10-host.toml", text);
     let words = |words: &[&str]| words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
-    let yes = explain(&policy, &request("df", &words(&["-h"])), WORKDIR).to_string();
+    let yes = explain(&policy, &request("df", &words(&["-h"])), WORKDIR, NOW).to_string();
     for fact in ["permit", "df (10-host.toml:", "\"-h\"", "/usr/bin/df", WORKDIR, "network", "wall"]
     {
         assert!(yes.contains(fact), "{fact} is missing in\n{yes}");
     }
-    let no = explain(&policy, &request("df", &words(&["-q"])), WORKDIR).to_string();
+    let no = explain(&policy, &request("df", &words(&["-q"])), WORKDIR, NOW).to_string();
     for fact in ["deny", "df (10-host.toml:", "argument     0", "-t: one of btrfs"] {
         assert!(no.contains(fact), "{fact} is missing in\n{no}");
     }
-    let none = explain(&policy, &request("dff", &[]), WORKDIR);
+    let none = explain(&policy, &request("dff", &[]), WORKDIR, NOW);
     assert!(none.to_string().contains("uname"), "{none}");
     let Decision::Deny(denial) = none.decision else { panic!("dff was permitted") };
     assert_eq!(denial.code, DenyCode::UnknownCommand);

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use proto::{Denial, DenyCode, Execute, StdinMode, Text, limit};
 
 use super::grammar::{self, echo};
+use super::principal::Principal;
 use super::rule::{Policy, Rule, WORKDIR};
+use super::scope;
+use super::value::Value;
 use crate::diagnostic::nearest;
 use crate::plan::{Confinement, Plan, Processes};
 
@@ -25,29 +28,43 @@ pub enum Decision {
 }
 
 /// Holds a request against the policy. `workdir` is the private directory of the run; it replaces
-/// `%workdir` in the policy's own words and never in the caller's.
-pub fn decide(policy: &Policy, request: &Execute, workdir: &str) -> Decision {
-    match plan(policy, request, workdir) {
+/// `%workdir` in the policy's own words and never in the caller's. `now` is held against the times of
+/// engagements.
+pub fn decide(policy: &Policy, request: &Execute, workdir: &str, now: SystemTime) -> Decision {
+    match plan(policy, request, workdir, now) {
         Ok(plan) => Decision::Permit(Box::new(plan)),
         Err(denial) => Decision::Deny(denial),
     }
 }
 
-fn plan(policy: &Policy, request: &Execute, workdir: &str) -> Result<Plan, Denial> {
+fn plan(
+    policy: &Policy,
+    request: &Execute,
+    workdir: &str,
+    now: SystemTime,
+) -> Result<Plan, Denial> {
     request.check_total().map_err(|over| {
         denial(DenyCode::Argument, None, None, &format!("the arguments: {over}"))
     })?;
     let rule = find(policy, &request.command)?;
     let deny = |code, argument, reason: &str| denial(code, Some(rule), argument, reason);
+    let principal = granted(policy, rule, &request.principal)?;
     if let Some(why) = &rule.unavailable {
         return Err(deny(DenyCode::UnknownCommand, None, why));
     }
     let words = Words { workdir };
+    let mut values = Vec::new();
+    let argv = argv(rule, request, &words, &mut values)?;
+    let env = env(rule, request, &words, &mut values)?;
+    let engagement = scope::engagement(policy, principal, &values, now)
+        .map_err(|no| deny(no.code, no.argument, &no.reason))?;
     Ok(Plan {
         rule: rule.name.clone(),
+        principal: principal.map(|principal| principal.name.clone()),
+        engagement: engagement.map(|engagement| engagement.name.clone()),
         program: rule.program.clone(),
-        argv: argv(rule, request, &words)?,
-        env: env(rule, request, &words)?,
+        argv,
+        env,
         cwd: cwd(rule, request, &words)?,
         stdin: match (rule.stdin, request.stdin) {
             (_, StdinMode::Closed) => StdinMode::Closed,
@@ -61,6 +78,10 @@ fn plan(policy: &Policy, request: &Execute, workdir: &str) -> Result<Plan, Denia
             if let Some(ms) = request.timeout_ms {
                 let asked = Duration::from_millis(u64::from(ms)).max(MIN_WALL);
                 limits.wall = limits.wall.min(asked);
+            }
+            // No run goes on when its engagement is over.
+            if let Some(left) = engagement.and_then(|engagement| engagement.window.left(now)) {
+                limits.wall = limits.wall.min(left.max(MIN_WALL));
             }
             limits
         },
@@ -91,10 +112,37 @@ pub(super) fn find<'p>(policy: &'p Policy, key: &str) -> Result<&'p Rule, Denial
     Err(denial(DenyCode::UnknownCommand, None, None, &reason))
 }
 
-fn argv(rule: &Rule, request: &Execute, words: &Words<'_>) -> Result<Vec<String>, Denial> {
+/// The principal that may run the rule; `None` where the policy has no principals, and so anyone may.
+fn granted<'p>(
+    policy: &'p Policy,
+    rule: &Rule,
+    user: &str,
+) -> Result<Option<&'p Principal>, Denial> {
+    let deny = |reason: &str| Err(denial(DenyCode::Principal, Some(rule), None, reason));
+    if policy.principals.is_empty() {
+        return Ok(None);
+    }
+    match policy.principal(user) {
+        Some(principal) if principal.may_run(&rule.name) => Ok(Some(principal)),
+        Some(principal) => deny(&format!(
+            "the principal {} may not run {}: its commands do not name it",
+            principal.name, rule.name
+        )),
+        None => deny("no principal of the policy has this user"),
+    }
+}
+
+/// The whole command line. What the caller gave is added to `values`.
+fn argv(
+    rule: &Rule,
+    request: &Execute,
+    words: &Words<'_>,
+    values: &mut Vec<Value>,
+) -> Result<Vec<String>, Denial> {
     let given: Vec<&str> = request.args.iter().map(Text::as_str).collect();
     let items = grammar::parse(&rule.grammar, &given)
         .map_err(|no| denial(DenyCode::Argument, Some(rule), no.argument, &no.reason))?;
+    values.extend(grammar::values(&items).cloned());
     let mut argv = rule.head.clone();
     argv.extend(rule.prefix.iter().map(|word| words.expand(word)));
     argv.extend(grammar::render(&items));
@@ -109,7 +157,12 @@ fn argv(rule: &Rule, request: &Execute, words: &Words<'_>) -> Result<Vec<String>
     Ok(argv)
 }
 
-fn env(rule: &Rule, request: &Execute, words: &Words<'_>) -> Result<Vec<(String, String)>, Denial> {
+fn env(
+    rule: &Rule,
+    request: &Execute,
+    words: &Words<'_>,
+    values: &mut Vec<Value>,
+) -> Result<Vec<(String, String)>, Denial> {
     let deny = |reason: &str| Err(denial(DenyCode::Environment, Some(rule), None, reason));
     let mut env = rule.env.clone();
     for value in env.values_mut() {
@@ -131,9 +184,12 @@ fn env(rule: &Rule, request: &Execute, words: &Words<'_>) -> Result<Vec<(String,
         }
         set.push(name);
         match value_type.accept(&var.value) {
-            Ok(value) => env.insert(name.clone(), value.as_str().to_owned()),
+            Ok(value) => {
+                env.insert(name.clone(), value.as_str().to_owned());
+                values.push(value);
+            }
             Err(why) => return deny(&format!("{name}: {why}; allowed is {value_type}")),
-        };
+        }
     }
     Ok(env.into_iter().collect())
 }

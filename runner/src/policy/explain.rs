@@ -2,10 +2,12 @@
 //! runner's socket never answers with it.
 
 use std::fmt;
+use std::time::SystemTime;
 
 use proto::Execute;
 
 use super::decide::{Decision, decide};
+use super::engagement::Hosts;
 use super::rule::{Node, Policy, Rest, Rule};
 use crate::plan::{Network, Plan, Processes};
 
@@ -16,13 +18,15 @@ pub struct Explanation {
     pub decision: Decision,
     /// The rule that was consulted, and where it stands.
     pub rule: Option<(String, String)>,
+    /// For whom, line by line: the principal, and its engagements with their times.
+    pub grants: Vec<(&'static str, String)>,
     /// What the rule takes, line by line, when the answer is no.
     pub allowed: Vec<String>,
 }
 
 /// Explains what [`decide`] says to the same request.
-pub fn explain(policy: &Policy, request: &Execute, workdir: &str) -> Explanation {
-    let decision = decide(policy, request, workdir);
+pub fn explain(policy: &Policy, request: &Execute, workdir: &str, now: SystemTime) -> Explanation {
+    let decision = decide(policy, request, workdir, now);
     let rule = policy.find(&request.command);
     let mut allowed = Vec::new();
     match (&decision, rule) {
@@ -34,7 +38,50 @@ pub fn explain(policy: &Policy, request: &Execute, workdir: &str) -> Explanation
         }
         (Decision::Permit(_), _) => {}
     }
-    Explanation { decision, rule: rule.map(named), allowed }
+    let grants = grants(policy, &decision, &request.principal, now);
+    Explanation { decision, rule: rule.map(named), grants, allowed }
+}
+
+/// The principal, and its engagements: the one of a permit, or all of them.
+fn grants(
+    policy: &Policy,
+    decision: &Decision,
+    user: &str,
+    now: SystemTime,
+) -> Vec<(&'static str, String)> {
+    let Some(principal) = policy.principal(user) else {
+        let who = if policy.principals.is_empty() {
+            "none in the policy, so anyone may run what leads to no host".to_owned()
+        } else {
+            format!("none has the user \"{}\"", user.escape_debug())
+        };
+        return vec![("principal", who)];
+    };
+    let mut lines = vec![("principal", format!("{} ({})", principal.name, principal.place))];
+    if let Some(max) = principal.quota.max_concurrent {
+        lines.push(("at most", format!("{max} runs at the same time")));
+    }
+    if let Some(rate) = principal.quota.rate {
+        lines.push(("at most", rate.to_string()));
+    }
+    for engagement in principal.engagements.iter().filter_map(|name| policy.engagements.get(name)) {
+        match decision {
+            Decision::Permit(plan) if plan.engagement.as_ref() != Some(&engagement.name) => {
+                continue;
+            }
+            Decision::Permit(_) | Decision::Deny(_) => {}
+        }
+        let state = if engagement.window.is_open(now) { "open" } else { "closed now; open" };
+        lines.extend([
+            ("engagement", format!("{} ({})", engagement.name, engagement.place)),
+            ("window", format!("{state} {}", engagement.window)),
+            ("has", engagement.includes.to_string()),
+        ]);
+        if engagement.excludes != Hosts::default() {
+            lines.push(("excludes", engagement.excludes.to_string()));
+        }
+    }
+    lines
 }
 
 fn named(rule: &Rule) -> (String, String) {
@@ -97,9 +144,10 @@ impl fmt::Display for Explanation {
 impl Explanation {
     fn write_rule(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.rule {
-            Some((name, place)) => writeln!(f, "  rule         {name} ({place})"),
-            None => writeln!(f, "  rule         none has this name, alias or path"),
+            Some((name, place)) => writeln!(f, "  rule         {name} ({place})")?,
+            None => writeln!(f, "  rule         none has this name, alias or path")?,
         }
+        self.grants.iter().try_for_each(|(title, text)| writeln!(f, "  {title:<12} {text}"))
     }
 }
 

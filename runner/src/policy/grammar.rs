@@ -65,6 +65,14 @@ pub fn parse<'r, S: AsRef<str>>(node: &'r Node, words: &[S]) -> Result<Vec<Item<
     }
 }
 
+/// The values among items.
+pub fn values<'a>(items: &'a [Item<'_>]) -> impl Iterator<Item = &'a Value> {
+    items.iter().filter_map(|item| match item {
+        Item::Option(_, _, value) | Item::Positional(_, value) => Some(value),
+        Item::EndOfOptions | Item::Flag(_) | Item::Sub(_) => None,
+    })
+}
+
 /// Writes items as words of a command line.
 pub fn render(items: &[Item<'_>]) -> Vec<String> {
     let mut words = Vec::new();
@@ -123,6 +131,7 @@ impl<'r, 'w> Level<'r, 'w> {
                     argument: Some(value_at),
                     reason: format!("the value of {name}: {why}; allowed is {}", option.value),
                 })?;
+                let value = value.in_word(value_at);
                 level.given.push((at, Item::Option(name, option.style, value)));
             } else if word == "--" && node.end_of_options {
                 level.plain.extend(words);
@@ -233,7 +242,7 @@ fn positionals_of<'r>(
                 argument: Some(*at),
                 reason: format!("{}: {why}; allowed is {}", positional.name, positional.value),
             })?;
-            items.push(Item::Positional(&positional.name, value));
+            items.push(Item::Positional(&positional.name, value.in_word(*at)));
             n += 1;
         }
         if n < positional.min {

@@ -9,6 +9,7 @@ use super::defaults::number_of;
 use super::parse::At;
 use super::raw::{RawScalar, RawSize, RawType, Words};
 use super::value::number::{Range, Rendering};
+use super::value::target::Scope;
 use super::value::text::Pattern;
 use super::value::{Kind, List, ValueType, file};
 use crate::diagnostic::Report;
@@ -19,13 +20,29 @@ const MAX_LEN: usize = 1_024;
 const MAX_TEXT: usize = 256;
 /// Most ports in one value unless the type says otherwise.
 const MAX_PORTS: u64 = 1_024;
+/// Most addresses of a network in one value unless the type says otherwise.
+const MAX_HOSTS: u64 = 256;
 /// Most items of a list unless the type says otherwise.
 const MAX_ITEMS: u64 = 16;
 
 /// The names of the types.
-pub(super) const KINDS: [&str; 14] = [
-    "bool", "duration", "enum", "file", "hostname", "int", "list", "literal", "path", "ports",
-    "regex", "size", "text", "url",
+pub(super) const KINDS: [&str; 16] = [
+    "bool",
+    "duration",
+    "enum",
+    "file",
+    "hostname",
+    "int",
+    "list",
+    "literal",
+    "path",
+    "ports",
+    "regex",
+    "size",
+    "target",
+    "text",
+    "url",
+    "url_or_target",
 ];
 
 /// What only options have.
@@ -91,8 +108,14 @@ impl Reader<'_> {
             "ports" => Kind::Ports { max: self.number("max", raw.max.as_ref(), MAX_PORTS)? },
             "regex" => Kind::Regex(self.pattern()?),
             "size" => Kind::Size(self.range(0, 1 << 40)?, self.rendering()?),
+            "target" => Kind::Target { max_hosts: self.max_hosts()?, scope: self.scope()? },
             "text" => Kind::Text,
-            "url" => Kind::Url { schemes: self.schemes()?, ip: self.ip() },
+            "url" => Kind::Url { schemes: self.schemes()?, ip: self.ip(), scope: self.scope()? },
+            "url_or_target" => Kind::UrlOrTarget {
+                schemes: self.schemes()?,
+                max_hosts: self.max_hosts()?,
+                scope: self.scope()?,
+            },
             other => {
                 let place = self.at.place(raw.kind.span());
                 self.report.unknown_word(&place, "value type", other, &KINDS);
@@ -114,7 +137,9 @@ impl Reader<'_> {
             "ports" => &["max"],
             "regex" => &["pattern", "max_len", "lead", "unicode"],
             "text" => &["max_len", "lead", "unicode"],
-            "url" => &["schemes", "ip"],
+            "target" => &["max_hosts", "scope"],
+            "url" => &["schemes", "ip", "scope"],
+            "url_or_target" => &["schemes", "max_hosts", "scope"],
             _ => &[],
         };
         let common = ["max_len"];
@@ -291,6 +316,33 @@ impl Reader<'_> {
         Some(schemes)
     }
 
+    fn max_hosts(&mut self) -> Option<u64> {
+        let Some(raw) = &self.raw.max_hosts else { return Some(MAX_HOSTS) };
+        if *raw.get_ref() == 0 {
+            self.report.error(&self.at.place(raw.span()), "a max_hosts of 0 allows nothing");
+            return None;
+        }
+        Some(*raw.get_ref())
+    }
+
+    fn scope(&mut self) -> Option<Scope> {
+        let Some(raw) = &self.raw.scope else { return Some(Scope::Engagement) };
+        let place = self.at.place(raw.span());
+        match raw.get_ref().as_str() {
+            "engagement" => Some(Scope::Engagement),
+            "public" => {
+                self.report
+                    .warning(&place, "this may lead to any host, whatever the engagements say")
+                    .help("keep it for what looks things up and attacks nobody");
+                Some(Scope::Public)
+            }
+            other => {
+                self.report.unknown_word(&place, "scope", other, &["engagement", "public"]);
+                None
+            }
+        }
+    }
+
     fn ip(&self) -> bool {
         self.raw.ip.as_ref().is_some_and(|ip| *ip.get_ref())
     }
@@ -356,6 +408,8 @@ fn present(raw: &RawType) -> Vec<(&'static str, std::ops::Range<usize>)> {
         key("pattern", raw.pattern.as_ref()),
         key("ip", raw.ip.as_ref()),
         key("schemes", raw.schemes.as_ref()),
+        key("max_hosts", raw.max_hosts.as_ref()),
+        key("scope", raw.scope.as_ref()),
         key("beneath", raw.beneath.as_ref()),
         key("names", raw.names.as_ref()),
         key("of", raw.of.as_ref()),

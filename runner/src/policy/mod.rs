@@ -10,18 +10,22 @@ mod command;
 mod dangerous;
 mod decide;
 mod defaults;
+pub mod engagement;
 mod example;
 mod explain;
 mod form;
 pub mod grammar;
+mod grants;
 mod gtfobins;
 mod kind;
 mod load;
 mod parse;
+pub mod principal;
 mod program;
 mod raw;
 mod reach;
 pub mod rule;
+mod scope;
 mod trust;
 pub mod value;
 
@@ -29,6 +33,8 @@ pub mod value;
 mod compliance_tests;
 #[cfg(test)]
 mod property_tests;
+#[cfg(test)]
+mod scope_tests;
 
 pub use decide::{Decision, decide};
 pub use explain::{Explanation, explain};

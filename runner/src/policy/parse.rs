@@ -11,7 +11,8 @@ use sha2::{Digest, Sha256};
 
 use super::command::{self, Context};
 use super::defaults;
-use super::raw::{self, RawCommand, RawFile, RawProfile, Word};
+use super::grants;
+use super::raw::{self, RawCommand, RawEngagement, RawFile, RawPrincipal, RawProfile, Word};
 use super::reach::Profiles;
 use super::rule::Policy;
 use super::trust::Trust;
@@ -70,6 +71,8 @@ struct Merged {
     landlock_abi: Option<i64>,
     defaults: Option<(Place, Limits, BTreeMap<String, String>)>,
     profiles: Named<RawProfile>,
+    engagements: Named<RawEngagement>,
+    principals: Named<RawPrincipal>,
     commands: Named<RawCommand>,
 }
 
@@ -113,6 +116,8 @@ impl Merged {
             }
         }
         merge(&mut self.profiles, raw.profile, &at, "the profile", report);
+        merge(&mut self.engagements, raw.engagement, &at, "the engagement", report);
+        merge(&mut self.principals, raw.principal, &at, "the principal", report);
         merge(&mut self.commands, raw.command, &at, "the command", report);
     }
 
@@ -123,8 +128,15 @@ impl Merged {
         };
         let landlock_abi = self.landlock_abi.and_then(|abi| u8::try_from(abi).ok()).unwrap_or(1);
         let profiles = Profiles(&self.profiles);
-        let context =
-            Context { limits: &limits, env: &env, profiles: &profiles, trust, landlock_abi };
+        let engagements = grants::engagements(&self.engagements, report);
+        let context = Context {
+            limits: &limits,
+            env: &env,
+            profiles: &profiles,
+            engagements: &engagements,
+            trust,
+            landlock_abi,
+        };
         profiles.check(report);
         let mut policy = Policy {
             sha256: digest(files),
@@ -132,6 +144,9 @@ impl Merged {
             rules: BTreeMap::new(),
             keys: BTreeMap::new(),
             shared_paths: BTreeMap::new(),
+            engagements: engagements.clone(),
+            principals: BTreeMap::new(),
+            users: BTreeMap::new(),
         };
         let mut names: BTreeMap<String, Place> = BTreeMap::new();
         for (name, (at, span, _)) in &self.commands {
@@ -156,6 +171,8 @@ impl Merged {
             policy.rules.insert(name, rule);
         }
         index_paths(&mut policy);
+        grants::principals(&self.principals, &mut policy, report);
+        grants::review(&policy, &self.engagements, &self.principals, &names, report);
         if policy.rules.is_empty() && !report.has_errors() {
             let first = files.first().map_or("policy", |file| file.name.as_str());
             report

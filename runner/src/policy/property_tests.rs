@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, subsequence};
 use proptest::string::string_regex;
 
-use super::compliance_tests::request;
+use super::compliance_tests::{NOW, request};
 use super::rule::{Node, Rest, Rule, Style};
 use super::value::{Kind, ValueType};
 use super::{Decision, Policy, SourceFile, Trust, decide, parse};
@@ -54,7 +54,7 @@ fn rules() -> impl Strategy<Value = &'static Rule> {
 }
 
 fn permitted(rule: &Rule, words: &[String]) -> Option<Vec<String>> {
-    match decide(&POLICY, &request(&rule.name, words), WORKDIR) {
+    match decide(&POLICY, &request(&rule.name, words), WORKDIR, NOW) {
         Decision::Permit(plan) => Some(plan.argv),
         Decision::Deny(_) => None,
     }
@@ -66,7 +66,7 @@ fn middle<'a>(rule: &Rule, argv: &'a [String]) -> &'a [String] {
 }
 
 fn value(of: &ValueType) -> BoxedStrategy<String> {
-    let any = |pattern: &str| string_regex(pattern).unwrap();
+    let text = |pattern: &str| string_regex(pattern).unwrap();
     match &of.kind {
         Kind::Bool => prop_oneof![Just("true".to_owned()), Just("false".to_owned())].boxed(),
         Kind::Duration(range, _) => {
@@ -79,7 +79,7 @@ fn value(of: &ValueType) -> BoxedStrategy<String> {
             let both = names.iter().flat_map(|(name, path)| [name.clone(), path.clone()]);
             proptest::sample::select(both.collect::<Vec<_>>()).boxed()
         }
-        Kind::Hostname { .. } => any("([A-Za-z0-9]([a-z0-9-]{0,9}[a-z0-9])?\\.){0,3}[a-z]{1,8}").boxed(),
+        Kind::Hostname { .. } => text("([A-Za-z0-9]([a-z0-9-]{0,9}[a-z0-9])?\\.){0,3}[a-z]{1,8}").boxed(),
         Kind::Int(range) => (range.min..=range.max).prop_map(|n| n.to_string()).boxed(),
         Kind::List(list) => {
             let separator = list.separator.clone();
@@ -90,7 +90,7 @@ fn value(of: &ValueType) -> BoxedStrategy<String> {
         Kind::Literal(word) => Just(word.clone()).boxed(),
         Kind::Path { beneath } => {
             let beneath = beneath.clone();
-            any("(/[a-z0-9_]{1,8}){0,4}/?").prop_map(move |rest| format!("{beneath}{rest}")).boxed()
+            text("(/[a-z0-9_]{1,8}){0,4}/?").prop_map(move |rest| format!("{beneath}{rest}")).boxed()
         }
         Kind::Ports { max } => {
             let most = (*max).min(8);
@@ -100,11 +100,16 @@ fn value(of: &ValueType) -> BoxedStrategy<String> {
             });
             proptest::collection::vec(one, 1..=4).prop_map(|ports| ports.join(",")).boxed()
         }
-        Kind::Regex(pattern) => any(pattern.source()).boxed(),
+        Kind::Regex(pattern) => text(pattern.source()).boxed(),
         Kind::Size(range, _) => (range.min..=range.max).prop_map(|n| n.to_string()).boxed(),
-        Kind::Text => any("[!-*,.-?A-~][ -~]{0,15}").boxed(),
-        Kind::Url { .. } => {
-            any("https?://([a-z0-9]{1,5}\\.){0,2}[a-z]{1,5}(:[1-9][0-9]{0,3})?(/[a-z~%]{0,0}[a-z]{0,5}){0,3}(\\?[a-z=&]{0,9})?").boxed()
+        Kind::Target { .. } => prop_oneof![
+            text("([a-z0-9]{1,5}\\.){0,2}[a-z]{1,5}"),
+            any::<u32>().prop_map(|bits| std::net::Ipv4Addr::from_bits(bits).to_string()),
+        ]
+        .boxed(),
+        Kind::Text => text("[!-*,.-?A-~][ -~]{0,15}").boxed(),
+        Kind::Url { .. } | Kind::UrlOrTarget { .. } => {
+            text("https?://([a-z0-9]{1,5}\\.){0,2}[a-z]{1,5}(:[1-9][0-9]{0,3})?(/[a-z~%]{0,0}[a-z]{0,5}){0,3}(\\?[a-z=&]{0,9})?").boxed()
         }
     }
 }
@@ -314,7 +319,7 @@ proptest! {
         (rule, words) in rule_and_words(),
     ) {
         let Some(argv) = permitted(rule, &words) else {
-            let decision = decide(&POLICY, &request(&rule.name, &words), WORKDIR);
+            let decision = decide(&POLICY, &request(&rule.name, &words), WORKDIR, NOW);
             return Err(TestCaseError::fail(format!("{}: {words:?}: {decision:?}", rule.name)));
         };
         let canonical = middle(rule, &argv);
@@ -356,9 +361,9 @@ proptest! {
         workdir in "\\PC{0,20}",
     ) {
         let request = request(&command, &words);
-        let first = decide(&POLICY, &request, &workdir);
-        prop_assert_eq!(&first, &decide(&POLICY, &request, &workdir));
-        prop_assert_eq!(first, super::explain(&POLICY, &request, &workdir).decision);
+        let first = decide(&POLICY, &request, &workdir, NOW);
+        prop_assert_eq!(&first, &decide(&POLICY, &request, &workdir, NOW));
+        prop_assert_eq!(first, super::explain(&POLICY, &request, &workdir, NOW).decision);
     }
 
     #[test]
@@ -371,6 +376,9 @@ proptest! {
                     "version = 1", "[command.x]", "path = \"/usr/bin/true\"", "flags = [\"-a\", \"-a\"]",
                     "[command.x.options]", "\"-p\" = { type = \"ports\" }", "[[command.x.example]]",
                     "allow = [\"-a\"]", "[command.x.positional]", "match = { type = \"text\" }",
+                    "[engagement.e]", "cidrs = [\"10.0.0.0/8\", \"::/0\"]", "hosts = [\"*.a.b\"]",
+                    "not_after = 2026-01-01T00:00:00Z", "not_before = 0001-01-01T00:00:00+23:59",
+                    "[principal.q]", "users = [\"*\"]", "commands = [\"*\"]", "rate = \"1/d\"",
                     "[profile.p]", "extends = \"p\"", "[defaults]", "wall_s = \"1T\"", "name = \"n\"",
                 ]).prop_map(str::to_owned),
             ],

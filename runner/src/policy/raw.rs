@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
+use toml::value::Datetime;
 
 use crate::diagnostic::{Place, Report, SourceFile};
 
@@ -28,7 +29,38 @@ pub(super) struct RawFile {
     #[serde(default)]
     pub(super) profile: Table<RawProfile>,
     #[serde(default)]
+    pub(super) engagement: Table<RawEngagement>,
+    #[serde(default)]
+    pub(super) principal: Table<RawPrincipal>,
+    #[serde(default)]
     pub(super) command: Table<RawCommand>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawEngagement {
+    #[serde(default)]
+    pub(super) cidrs: Words,
+    #[serde(default)]
+    pub(super) hosts: Words,
+    #[serde(default)]
+    pub(super) exclude: Words,
+    pub(super) not_before: Option<Spanned<Datetime>>,
+    pub(super) not_after: Option<Spanned<Datetime>>,
+    pub(super) resolve: Option<Word>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPrincipal {
+    #[serde(default)]
+    pub(super) users: Words,
+    #[serde(default)]
+    pub(super) commands: Words,
+    #[serde(default)]
+    pub(super) engagements: Words,
+    pub(super) max_concurrent: Option<Spanned<u64>>,
+    pub(super) rate: Option<Word>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -257,6 +289,8 @@ pub(super) struct RawType {
     pub(super) pattern: Option<Word>,
     pub(super) ip: Option<Spanned<bool>>,
     pub(super) schemes: Option<Spanned<Words>>,
+    pub(super) max_hosts: Option<Spanned<u64>>,
+    pub(super) scope: Option<Word>,
     pub(super) beneath: Option<Word>,
     pub(super) names: Option<Spanned<Table<Word>>>,
     pub(super) of: Option<Spanned<Box<Self>>>,
@@ -292,6 +326,7 @@ pub(super) struct RawPorts {
 pub(super) struct RawExample {
     pub(super) allow: Option<Vec<String>>,
     pub(super) deny: Option<Vec<String>>,
+    pub(super) engagement: Option<Word>,
     pub(super) because: Option<String>,
 }
 

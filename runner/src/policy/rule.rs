@@ -5,7 +5,11 @@ use std::path::PathBuf;
 
 use proto::StdinMode;
 
+use super::engagement::Engagement;
+use super::principal::{ANY, Principal};
 use super::value::ValueType;
+use super::value::target::Scope;
+use crate::admission::Quota;
 use crate::plan::{Limits, Network};
 
 /// The word in a policy that stands for the private work directory of a run.
@@ -25,6 +29,12 @@ pub struct Policy {
     pub(super) keys: BTreeMap<String, String>,
     /// Paths that several rules run, and the names of those.
     pub(super) shared_paths: BTreeMap<String, Vec<String>>,
+    /// The engagements by their names.
+    pub(super) engagements: BTreeMap<String, Engagement>,
+    /// The principals by their names. None at all: anyone may run what reaches no host.
+    pub(super) principals: BTreeMap<String, Principal>,
+    /// Which principal a user is.
+    pub(super) users: BTreeMap<String, String>,
 }
 
 /// One command, as far as the front end may know it.
@@ -52,6 +62,21 @@ impl Policy {
             about: &rule.about,
             unavailable: rule.unavailable.as_deref(),
         })
+    }
+
+    /// The engagements, in the order of their names.
+    pub fn engagements(&self) -> impl Iterator<Item = &Engagement> {
+        self.engagements.values()
+    }
+
+    /// The principal that a user is: its own, or that of all others.
+    pub fn principal(&self, user: &str) -> Option<&Principal> {
+        self.principals.get(self.users.get(user).or_else(|| self.users.get(ANY))?)
+    }
+
+    /// What a principal of the policy may take, by its name.
+    pub fn quota(&self, principal: &str) -> Option<&Quota> {
+        self.principals.get(principal).map(|principal| &principal.quota)
     }
 
     /// The rule of that name.
@@ -104,6 +129,17 @@ pub struct Rule {
     pub reach: Reach,
 }
 
+impl Rule {
+    /// Whether it takes a value that must lie inside an engagement.
+    pub fn has_scope(&self) -> bool {
+        self.grammar
+            .types()
+            .into_iter()
+            .chain(self.settable_env.values())
+            .any(|value| value.scope() == Some(Scope::Engagement))
+    }
+}
+
 /// What a rule's runs can reach; `%workdir` is still in the paths.
 #[derive(Debug, Clone, Default)]
 pub struct Reach {
@@ -154,6 +190,19 @@ pub struct Node {
     pub conflicts: Vec<Vec<String>>,
     /// What follows.
     pub rest: Rest,
+}
+
+impl Node {
+    /// The types of all values, those of sub-commands included.
+    pub fn types(&self) -> Vec<&ValueType> {
+        let mut types: Vec<&ValueType> =
+            self.options.values().map(|option| &option.value).collect();
+        match &self.rest {
+            Rest::Positionals(several) => types.extend(several.iter().map(|one| &one.value)),
+            Rest::Subs(subs) => types.extend(subs.values().flat_map(Self::types)),
+        }
+        types
+    }
 }
 
 /// What follows flags and options.

@@ -3,13 +3,16 @@
 
 pub mod file;
 pub mod host;
+pub mod net;
 pub mod number;
+pub mod target;
 pub mod text;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use self::number::{Range, Rendering};
+use self::target::{Scope, Target};
 use self::text::Pattern;
 
 /// A type as one place of a policy uses it.
@@ -61,6 +64,13 @@ pub enum Kind {
     Regex(Pattern),
     /// A number of bytes.
     Size(Range, Rendering),
+    /// An address, a network or a host name.
+    Target {
+        /// Most addresses of a network.
+        max_hosts: u64,
+        /// Whether an engagement must have it.
+        scope: Scope,
+    },
     /// Any printable text.
     Text,
     /// A URL.
@@ -69,6 +79,17 @@ pub enum Kind {
         schemes: Vec<String>,
         /// Whether its host may be an address.
         ip: bool,
+        /// Whether an engagement must have its host.
+        scope: Scope,
+    },
+    /// A URL, whose host may be an address, or a target.
+    UrlOrTarget {
+        /// Schemes, lower case.
+        schemes: Vec<String>,
+        /// Most addresses of a network.
+        max_hosts: u64,
+        /// Whether an engagement must have it.
+        scope: Scope,
     },
 }
 
@@ -85,12 +106,34 @@ pub struct List {
 
 /// A value in its canonical spelling. Only [`ValueType::accept`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Value(String);
+pub struct Value {
+    text: String,
+    /// What an engagement must have.
+    targets: Vec<Target>,
+    /// Which of the caller's words it was in, from 0.
+    word: Option<usize>,
+}
 
 impl Value {
     /// What is put on the command line.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// What it leads to and an engagement must have; nothing for most types.
+    pub fn targets(&self) -> &[Target] {
+        &self.targets
+    }
+
+    /// Which of the caller's words it was in, from 0.
+    pub fn word(&self) -> Option<usize> {
+        self.word
+    }
+
+    /// Notes which of the caller's words it was in.
+    #[must_use]
+    pub(super) fn in_word(self, word: usize) -> Self {
+        Self { word: Some(word), ..self }
     }
 }
 
@@ -111,23 +154,40 @@ impl ValueType {
     /// type can forget it.
     pub fn accept(&self, given: &str) -> Result<Value, Unacceptable> {
         self.refuse_always(given)?;
-        let canonical = match &self.kind {
+        let mut targets = Vec::new();
+        let mut hold = |(text, found): (String, Vec<Target>), scope: Scope| {
+            if scope == Scope::Engagement {
+                targets = found;
+            }
+            text
+        };
+        let text = match &self.kind {
             Kind::Bool => text::accept_bool(given),
             Kind::Duration(range, rendering) => number::accept_duration(given, range, *rendering),
             Kind::Enum(words) => text::accept_enum(given, words),
             Kind::File(names) => file::accept_file(given, names),
             Kind::Hostname { ip } => host::accept_hostname(given, *ip),
             Kind::Int(range) => number::accept_int(given, range),
-            Kind::List(list) => accept_list(given, list),
+            Kind::List(list) => {
+                accept_list(given, list).map(|found| hold(found, Scope::Engagement))
+            }
             Kind::Literal(word) => text::accept_literal(given, word),
             Kind::Path { beneath } => file::accept_path(given, beneath),
             Kind::Ports { max } => number::accept_ports(given, *max),
             Kind::Regex(pattern) => pattern.accept(given),
             Kind::Size(range, rendering) => number::accept_size(given, range, *rendering),
+            Kind::Target { max_hosts, scope } => {
+                target::accept_target(given, *max_hosts).map(|found| hold(found, *scope))
+            }
             Kind::Text => Ok(given.to_owned()),
-            Kind::Url { schemes, ip } => host::accept_url(given, schemes, *ip),
+            Kind::Url { schemes, ip, scope } => host::accept_url(given, schemes, *ip)
+                .map(|(url, host)| hold((url, vec![host]), *scope)),
+            Kind::UrlOrTarget { schemes, max_hosts, scope } => {
+                target::accept_url_or_target(given, schemes, *max_hosts)
+                    .map(|found| hold(found, *scope))
+            }
         }?;
-        Ok(Value(canonical))
+        Ok(Value { text, targets, word: None })
     }
 
     /// Whether nearly anything can be said with it.
@@ -144,6 +204,28 @@ impl ValueType {
             return list.of.is_text();
         }
         matches!(self.kind, Kind::Text)
+    }
+
+    /// Whether its values must lie inside an engagement, or could lead anywhere but need not.
+    pub fn scope(&self) -> Option<Scope> {
+        if let Kind::List(list) = &self.kind {
+            return list.of.scope();
+        }
+        if let Kind::Target { scope, .. }
+        | Kind::Url { scope, .. }
+        | Kind::UrlOrTarget { scope, .. } = &self.kind
+        {
+            return Some(*scope);
+        }
+        None
+    }
+
+    /// Whether its values are hosts that no engagement is asked about.
+    pub fn is_unscoped_host(&self) -> bool {
+        if let Kind::List(list) = &self.kind {
+            return list.of.is_unscoped_host();
+        }
+        matches!(self.kind, Kind::Hostname { .. })
     }
 
     /// The files and directories that its values lead to.
@@ -233,19 +315,39 @@ impl fmt::Display for ValueType {
             Kind::Size(range, _) => {
                 write!(f, "a size of {} to {} bytes, as in 512, 64K or 1M", range.min, range.max)
             }
-            Kind::Text => write!(f, "printable text of at most {} bytes", self.max_len),
-            Kind::Url { schemes, ip } => write!(
+            Kind::Target { max_hosts, scope } => write!(
                 f,
-                "a URL of {} with a host name{} and no user",
+                "an address, a network of at most {max_hosts} addresses, or a host name{}",
+                inside(*scope)
+            ),
+            Kind::Text => write!(f, "printable text of at most {} bytes", self.max_len),
+            Kind::Url { schemes, ip, scope } => write!(
+                f,
+                "a URL of {} with a host name{} and no user{}",
                 schemes.join(" or "),
-                if *ip { " or address" } else { "" }
+                if *ip { " or address" } else { "" },
+                inside(*scope)
+            ),
+            Kind::UrlOrTarget { schemes, max_hosts, scope } => write!(
+                f,
+                "a URL of {} without a user, an address, a network of at most {max_hosts} \
+                 addresses, or a host name{}",
+                schemes.join(" or "),
+                inside(*scope)
             ),
         }
     }
 }
 
-fn accept_list(given: &str, list: &List) -> Result<String, Unacceptable> {
-    let mut items = Vec::new();
+fn inside(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Engagement => ", inside an engagement",
+        Scope::Public => "",
+    }
+}
+
+fn accept_list(given: &str, list: &List) -> Result<(String, Vec<Target>), Unacceptable> {
+    let (mut items, mut targets) = (Vec::new(), Vec::new());
     for item in given.split(list.separator.as_str()) {
         if items.len() == list.max {
             return Err(Unacceptable(format!("it has more than {} items", list.max)));
@@ -257,9 +359,10 @@ fn accept_list(given: &str, list: &List) -> Result<String, Unacceptable> {
         if value.as_str().contains(list.separator.as_str()) {
             return Err(Unacceptable::new("an item would be written with the separator in it"));
         }
-        items.push(value.0);
+        items.push(value.text);
+        targets.extend(value.targets);
     }
-    Ok(items.join(&list.separator))
+    Ok((items.join(&list.separator), targets))
 }
 
 /// Control characters, and those that make text look like other text: bidirectional controls,

@@ -14,6 +14,7 @@
 mod bench;
 mod endings;
 mod escapes;
+mod grants;
 mod line;
 mod peers;
 mod runs;
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
         .chain(soak::cases())
         .chain(endings::cases())
         .chain(escapes::cases())
+        .chain(grants::cases())
         .chain(peers::cases())
         .chain(startup::cases())
         .chain(steps::cases())

@@ -38,6 +38,12 @@ pub enum CliError {
         /// The file.
         path: PathBuf,
     },
+    /// There is nothing to list.
+    #[error("there is no store in {}; check --db-dir, or make one with `token add`", dir.display())]
+    NoStore {
+        /// The directory.
+        dir: PathBuf,
+    },
     /// No server answers on the admin socket.
     #[error("no server runs on the state directory {}", dir.display())]
     NotRunning {

@@ -70,6 +70,7 @@ impl From<CliError> for Failure {
             CliError::Declined | CliError::Refused(_) => FAILED,
             CliError::Client(_)
             | CliError::Held { .. }
+            | CliError::NoStore { .. }
             | CliError::NotRunning { .. }
             | CliError::Open(_) => UNAVAILABLE,
             CliError::Entropy(_)

@@ -38,8 +38,16 @@ pub enum Reach {
 }
 
 impl Reach {
-    /// Finds the way. A server that is about to start holds the store before it answers; this
-    /// waits for it and says so on `notes`.
+    /// Finds the way to a store that is there already.
+    pub async fn existing(place: &Place, notes: &mut dyn Write) -> Result<Self, CliError> {
+        if state_dir::holds_store(&place.dir) || Client::connect(&place.dir).await?.is_some() {
+            return Self::find(place, notes).await;
+        }
+        Err(CliError::NoStore { dir: place.dir.clone() })
+    }
+
+    /// Finds the way, and makes a store where there is none. A server that is about to start holds
+    /// the store before it answers; this waits for it and says so on `notes`.
     pub async fn find(place: &Place, notes: &mut dyn Write) -> Result<Self, CliError> {
         let deadline = Instant::now() + place.patience;
         let mut has_said = false;

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tokio::runtime::{Builder, Runtime};
 
 use super::args::{self, Cli, Command};
@@ -111,10 +111,12 @@ fn call_tool(args: args::Call) -> Result<u8, Failure> {
     let arguments = arguments(&args.arguments)?;
     let reply =
         small_runtime()?.block_on(call::run(&url, token.as_ref(), &args.tool, arguments))?;
-    let text = match (&reply.structured, json) {
-        (Some(structured), true) => format!("{structured:#}"),
-        (None, true) => Value::String(reply.text).to_string(),
-        (_, false) => reply.text,
+    let text = if json {
+        let call::CallReply { text, structured, is_error } = &reply;
+        let result = json!({"text": text, "structuredContent": structured, "isError": is_error});
+        format!("{result:#}")
+    } else {
+        reply.text
     };
     print(text.trim_end())?;
     Ok(if reply.is_error { FAILED } else { 0 })
@@ -126,7 +128,7 @@ fn list_tools(remote: args::Remote) -> Result<u8, Failure> {
     if remote.json {
         let tools = tools.iter().map(|tool| {
             let (name, about) = (&tool.name, &tool.description);
-            serde_json::json!({"name": name, "description": about, "inputSchema": tool.input_schema})
+            json!({"name": name, "description": about, "inputSchema": tool.input_schema})
         });
         print(&format!("{:#}", tools.collect::<Value>()))?;
     } else {
@@ -166,8 +168,6 @@ fn print(text: &str) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn parse(words: &[&str]) -> Result<Value, u8> {

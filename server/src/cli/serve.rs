@@ -54,13 +54,14 @@ fn workers() -> usize {
     thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8))
 }
 
-/// TERM and INT stop; with `stdin`, so does its end.
+/// TERM, INT and HUP stop; with `stdin`, so does its end.
 fn stop_on_signals(stdin: bool) -> io::Result<CancellationToken> {
     let stop = CancellationToken::new();
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut hup = signal(SignalKind::hangup())?;
     let on_signal = stop.clone();
     tokio::spawn(async move {
-        tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+        tokio::select! { _ = term.recv() => {}, _ = int.recv() => {}, _ = hup.recv() => {} }
         on_signal.cancel();
     });
     if stdin {

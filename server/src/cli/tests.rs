@@ -240,6 +240,15 @@ async fn a_store_that_was_not_there_is_made_and_mentioned() {
 }
 
 #[tokio::test]
+async fn listing_what_is_not_there_makes_nothing() {
+    let dir = TempDir::new().unwrap();
+    let place = Place { dir: dir.path().join("typo"), ..place(&dir) };
+    let refused = Reach::existing(&place, &mut Vec::new()).await;
+    assert!(matches!(refused, Err(CliError::NoStore { .. })), "{refused:?}");
+    assert!(!place.dir.exists());
+}
+
+#[tokio::test]
 async fn status_is_that_of_a_running_server() {
     let dir = TempDir::new().unwrap();
     let place = place(&dir);

@@ -69,7 +69,7 @@ pub async fn add(place: &Place, add: Add, screen: &mut Screen<'_>) -> Result<(),
 
 /// Prints all tokens, the oldest first.
 pub async fn list(place: &Place, format: Format, screen: &mut Screen<'_>) -> Result<(), CliError> {
-    let mut tokens = Reach::find(place, screen.notes).await?.tokens().await?;
+    let mut tokens = Reach::existing(place, screen.notes).await?.tokens().await?;
     tokens.sort_by_key(|token| (token.created_at, token.hash));
     match format {
         Format::Json => {
@@ -105,7 +105,7 @@ pub async fn revoke(
     consent: Consent<'_>,
     screen: &mut Screen<'_>,
 ) -> Result<(), CliError> {
-    let mut reach = Reach::find(place, screen.notes).await?;
+    let mut reach = Reach::existing(place, screen.notes).await?;
     let prefix = match consent {
         Consent::Given => prefix,
         Consent::Ask(answers) => {

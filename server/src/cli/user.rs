@@ -8,7 +8,7 @@ use super::screen::{self, Format, Screen};
 
 /// Prints all users, the oldest first, with the number of their tokens.
 pub async fn list(place: &Place, format: Format, screen: &mut Screen<'_>) -> Result<(), CliError> {
-    let mut reach = Reach::find(place, screen.notes).await?;
+    let mut reach = Reach::existing(place, screen.notes).await?;
     let mut users = reach.users().await?;
     users.sort_by_key(|user| (user.created_at, user.id));
     let tokens = reach.tokens().await?;

@@ -129,19 +129,25 @@ fn denied(denial: &Denial) -> Outcome {
         (DenyCode::Argument, None) => "the arguments".into(),
         (DenyCode::Environment, _) => "the environment".into(),
         (DenyCode::Principal, _) => "the user".into(),
+        (DenyCode::Scope, Some(index)) => {
+            format!("the target in argument {index} (counted from 0)")
+        }
+        (DenyCode::Scope, None) => "the target".into(),
         (DenyCode::Stdin, _) => "stdin".into(),
         (DenyCode::UnknownCommand, _) => "the command".into(),
+        (DenyCode::Window, _) => "the time".into(),
         (DenyCode::WorkingDirectory, _) => "the working directory".into(),
     };
     let rule = denial.rule.as_deref();
     let by = rule.map(|rule| format!(" (rule `{rule}`)")).unwrap_or_default();
     let (reason, _) = readable(denial.reason.as_bytes(), REASON);
     let advice = match denial.code {
-        DenyCode::Principal | DenyCode::UnknownCommand => {
+        DenyCode::Principal | DenyCode::UnknownCommand | DenyCode::Window => {
             "Only the operator can change that; the same call will be denied again."
         }
         DenyCode::Argument
         | DenyCode::Environment
+        | DenyCode::Scope
         | DenyCode::Stdin
         | DenyCode::WorkingDirectory => {
             "Change it and call again; the same call will be denied again."

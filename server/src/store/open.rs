@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,6 +104,12 @@ pub enum OpenError {
         /// Who we are.
         own: u32,
     },
+    /// The file's pages do not make sense.
+    #[error("the store {} is damaged; move it away, and put a copy of it back if there is one", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
     /// The writer's thread did not start.
     #[error("cannot start the store's writer")]
     Thread {
@@ -126,18 +133,25 @@ impl Store {
         };
         let file = state_dir::open_file(&path)
             .map_err(|source| OpenError::File { path: path.clone(), source })?;
-        let database = database(file).map_err(|error| failed(error.into()))?;
-        let snapshot = database.begin_read().map_err(|error| failed(error.into()))?;
-        match tables::schema(&snapshot).map_err(failed)? {
-            Some(SCHEMA) => {}
-            Some(found) if found > SCHEMA => {
-                return Err(OpenError::NewerSchema { found, ours: SCHEMA });
+        let read = AssertUnwindSafe(|| {
+            let database = database(file).map_err(|error| failed(error.into()))?;
+            let snapshot = database.begin_read().map_err(|error| failed(error.into()))?;
+            match tables::schema(&snapshot).map_err(failed)? {
+                Some(SCHEMA) => {}
+                Some(found) if found > SCHEMA => {
+                    return Err(OpenError::NewerSchema { found, ours: SCHEMA });
+                }
+                Some(_) | None => return Err(OpenError::Foreign { path: path.clone() }),
             }
-            Some(_) | None => return Err(OpenError::Foreign { path }),
-        }
-        drop(snapshot);
+            drop(snapshot);
+            let known = known_tokens(&database).map_err(failed)?;
+            Ok((database, known))
+        });
+        // redb panics at some damage. Nothing that the panic may have left half done is used again.
+        let (database, known) = catch_unwind(read)
+            .unwrap_or_else(|_panic| Err(OpenError::Damaged { path: path.clone() }))?;
         let tokens = Tokens::new(clock.clone());
-        tokens.publish(known_tokens(&database).map_err(failed)?);
+        tokens.publish(known);
         Self::start(database, Arc::new(tokens), clock)
     }
 

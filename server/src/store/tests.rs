@@ -367,6 +367,27 @@ fn a_directory_that_others_can_write_to_is_refused() {
 }
 
 #[test]
+fn a_damaged_file_is_named_and_not_a_panic() {
+    let dir = TempDir::new().unwrap();
+    drop(Store::open(dir.path(), Clock::System).unwrap());
+    let path = dir.path().join(FILE);
+    let whole = fs::read(&path).unwrap();
+    for from in (0..whole.len().min(64 << 10)).step_by(4096) {
+        let mut damaged = whole.clone();
+        for byte in damaged.iter_mut().skip(from).take(3000) {
+            *byte ^= 0xa5;
+        }
+        fs::write(&path, damaged).unwrap();
+        // What was hit may have been unused.
+        if let Err(refused) = Store::open(dir.path(), Clock::System) {
+            assert!(refused.to_string().contains(FILE), "{from}: {refused}");
+        }
+    }
+    fs::write(&path, whole).unwrap();
+    Store::open(dir.path(), Clock::System).unwrap();
+}
+
+#[test]
 fn a_link_in_place_of_the_file_is_not_followed() {
     let dir = TempDir::new().unwrap();
     let victim = dir.path().join("victim");

@@ -38,8 +38,12 @@ fn call_prints_what_the_tool_says_and_exits_by_how_it_went() {
     assert_eq!(said.code, Some(1), "{said:?}");
     assert!(said.stdout.contains("Exit Code: 9"), "{said:?}");
     let said = call(&["--json", "command_id"]);
-    let structured: Value = serde_json::from_str(&said.stdout).unwrap();
-    assert_eq!(structured["exit_code"], 0);
+    let result: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(
+        (&result["structuredContent"]["exit_code"], &result["isError"]),
+        (&json!(0), &json!(false))
+    );
+    assert!(result["text"].as_str().unwrap().contains("Status: Success"));
     let said = call(&["command_iid"]);
     assert_eq!((said.code, &*said.stdout), (Some(1), ""), "{said:?}");
     assert!(said.stderr.contains("did you mean \"command_id\"?"), "{said:?}");

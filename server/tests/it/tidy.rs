@@ -62,7 +62,7 @@ const RUNNER: Layers = &[
     &["policy", "spawn"],
     &["stage2"],
     &["sandbox"],
-    &["audit", "diagnostic", "plan", "slots", "sys", "workdir"],
+    &["admission", "audit", "diagnostic", "plan", "slots", "sys", "workdir"],
     &["line", "requests"],
 ];
 

@@ -2,7 +2,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 use crate::plan::Network;
-use crate::policy::compliance_tests::request;
+use crate::policy::compliance_tests::{NOW, request};
 use crate::policy::{Decision, decide};
 
 const GOOD: &str = r#"
@@ -314,7 +314,7 @@ fn a_missing_program_is_a_warning_and_its_rule_denies() {
     let loaded = parse_all(&[&text]).unwrap();
     assert!(loaded.warnings.to_string().contains("is not installed here"));
     assert!(loaded.policy.commands().all(|command| command.unavailable.is_some()));
-    let Decision::Deny(denial) = decide(&loaded.policy, &request("x", &[]), "/w") else {
+    let Decision::Deny(denial) = decide(&loaded.policy, &request("x", &[]), "/w", NOW) else {
         panic!("a program that is not there was permitted")
     };
     assert!(denial.reason.contains("not installed") && denial.rule.is_some(), "{denial:?}");
@@ -332,7 +332,7 @@ fn a_script_runs_under_its_interpreter_and_may_be_read() {
     let trust = Trust::user(rustix::process::getuid().as_raw());
     let files = [SourceFile { name: "x.toml".to_owned(), text }];
     let loaded = parse(&files, &trust).map_err(|r| r.to_string()).unwrap();
-    let Decision::Permit(plan) = decide(&loaded.policy, &request(shown, &[]), "/w") else {
+    let Decision::Permit(plan) = decide(&loaded.policy, &request(shown, &[]), "/w", NOW) else {
         panic!("the script was denied")
     };
     assert_eq!(plan.program.to_str(), Some("/usr/bin/true"));
@@ -347,7 +347,7 @@ fn the_work_directory_replaces_the_policys_words_and_nothing_else() {
     );
     let loaded = parse_all(&[&text]).map_err(|r| r.to_string()).unwrap();
     let words = ["%workdir".to_owned()];
-    let Decision::Permit(plan) = decide(&loaded.policy, &request("x", &words), "/w/7") else {
+    let Decision::Permit(plan) = decide(&loaded.policy, &request("x", &words), "/w/7", NOW) else {
         panic!("this was denied")
     };
     assert_eq!(plan.argv, ["true", "/w/7/a", "%workdir", "x/w/7"]);
@@ -364,7 +364,7 @@ fn the_caller_can_only_shorten_the_time() {
     let wall = |timeout_ms| {
         let mut request = request("x", &[]);
         request.timeout_ms = timeout_ms;
-        match decide(&policy, &request, "/w") {
+        match decide(&policy, &request, "/w", NOW) {
             Decision::Permit(plan) => plan.limits.wall.as_millis(),
             Decision::Deny(denial) => panic!("{denial:?}"),
         }
@@ -377,7 +377,7 @@ fn profiles_add_up_and_rings_are_told() {
     let base = "[profile.a]\nro = [\"/usr/lib\"]\nenv = { A = \"1\", B = \"1\" }\n[profile.b]\nextends = \"a\"\nro = [\"/proc\"]\nenv = { B = \"2\" }\n";
     let text = format!("{}{base}", with("profile = \"b\"\nro = [\"/srv\"]\nenv = { C = \"3\" }"));
     let loaded = parse_all(&[&text]).map_err(|r| r.to_string()).unwrap();
-    let Decision::Permit(plan) = decide(&loaded.policy, &request("x", &[]), "/w") else {
+    let Decision::Permit(plan) = decide(&loaded.policy, &request("x", &[]), "/w", NOW) else {
         panic!("this was denied")
     };
     assert_eq!(plan.confinement.ro, ["/proc", "/srv", "/usr/lib"].map(std::path::PathBuf::from));
@@ -396,7 +396,7 @@ fn a_path_finds_its_rule_unless_several_run_it() {
     let other = GOOD.replace("[command.x]", "[command.y]").replace("command.x.", "command.y.");
     let find = |texts: &[&str]| {
         let policy = parse_all(texts).unwrap().policy;
-        decide(&policy, &request("/usr/bin/true", &[]), "/w")
+        decide(&policy, &request("/usr/bin/true", &[]), "/w", NOW)
     };
     assert!(matches!(find(&[GOOD]), Decision::Permit(_)));
     let Decision::Deny(denial) = find(&[GOOD, &other]) else { panic!("which of them?") };
@@ -415,7 +415,7 @@ fn the_digest_is_of_names_and_texts() {
 fn ports_are_granted_where_landlock_holds_them() {
     let text = with("network = { connect_tcp = [443] }\n[require]\nlandlock_abi = 4");
     let policy = parse_all(&[&text]).map_err(|r| r.to_string()).unwrap().policy;
-    let Decision::Permit(plan) = decide(&policy, &request("x", &[]), "/w") else {
+    let Decision::Permit(plan) = decide(&policy, &request("x", &[]), "/w", NOW) else {
         panic!("this was denied")
     };
     assert_eq!(plan.confinement.network, Network::Connect(vec![443]));
@@ -437,7 +437,7 @@ fn a_request_over_the_limits_of_the_wire_is_denied_here_too() {
         "positional = { name = \"n\", max = 64, match = { type = \"text\", max_len = 4096 } }",
     );
     let policy = parse_all(&[&text.replace("allow = []", "allow = [\"a\"]")]).unwrap().policy;
-    let judge = |n| decide(&policy, &request("x", &vec!["a".repeat(4_096); n]), "/w");
+    let judge = |n| decide(&policy, &request("x", &vec!["a".repeat(4_096); n]), "/w", NOW);
     assert!(matches!(judge(8), Decision::Permit(_)));
     let Decision::Deny(denial) = judge(9) else { panic!("36 KiB were permitted") };
     assert!(denial.reason.contains("over the limit"), "{denial:?}");
@@ -454,9 +454,11 @@ fn a_variable_is_set_once_and_replaces_the_default() {
     };
     let mut request = request("x", &[]);
     request.env = proto::List::new(vec![var("CET")]).unwrap();
-    let Decision::Permit(plan) = decide(&policy, &request, "/w") else { panic!("this was denied") };
+    let Decision::Permit(plan) = decide(&policy, &request, "/w", NOW) else {
+        panic!("this was denied")
+    };
     assert_eq!(plan.env, [("TZ".to_owned(), "CET".to_owned())]);
     request.env = proto::List::new(vec![var("CET"), var("UTC")]).unwrap();
-    let Decision::Deny(denial) = decide(&policy, &request, "/w") else { panic!("set twice") };
+    let Decision::Deny(denial) = decide(&policy, &request, "/w", NOW) else { panic!("set twice") };
     assert!(denial.reason.contains("TZ is set twice"), "{denial:?}");
 }

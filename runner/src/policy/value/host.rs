@@ -1,9 +1,9 @@
 //! Types of the network: host names, addresses, URLs. Strict on purpose: each spelling that one
 //! program takes for a name and another for an address is refused.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
-
 use super::Unacceptable;
+use super::net::{Net, address_of};
+use super::target::Target;
 
 /// Longest host name, bytes (RFC 1123 section 2.1, RFC 1035 section 2.3.4).
 const MAX_HOSTNAME: usize = 253;
@@ -11,14 +11,15 @@ const MAX_HOSTNAME: usize = 253;
 const MAX_LABEL: usize = 63;
 
 pub(super) fn accept_hostname(given: &str, ip: bool) -> Result<String, Unacceptable> {
-    if let Some(address) = address(given)? {
-        return if ip {
-            Ok(address)
-        } else {
-            Err(Unacceptable::new("it is an address, and only names are taken here"))
-        };
+    host(given, ip).map(|host| host.to_string())
+}
+
+fn host(given: &str, ip: bool) -> Result<Target, Unacceptable> {
+    match address_of(given)? {
+        Some(address) if ip => Ok(Target::Net(Net::host(address))),
+        Some(_) => Err(Unacceptable::new("it is an address, and only names are taken here")),
+        None => hostname(given).map(Target::Host),
     }
-    hostname(given)
 }
 
 /// ```text
@@ -31,7 +32,7 @@ pub(super) fn accept_url(
     given: &str,
     schemes: &[String],
     ip: bool,
-) -> Result<String, Unacceptable> {
+) -> Result<(String, Target), Unacceptable> {
     let Some((scheme, rest)) = given.split_once("://") else {
         return Err(Unacceptable::new("it has no \"://\""));
     };
@@ -44,37 +45,42 @@ pub(super) fn accept_url(
     if authority.contains('@') {
         return Err(Unacceptable::new("it has a user or password before its host"));
     }
-    let authority = accept_authority(authority, ip)?;
+    let (authority, host) = accept_authority(authority, ip)?;
     check_tail(tail)?;
     let slash = if tail.starts_with('/') { "" } else { "/" };
-    Ok(format!("{scheme}://{authority}{slash}{tail}"))
+    Ok((format!("{scheme}://{authority}{slash}{tail}"), host))
 }
 
-fn accept_authority(authority: &str, ip: bool) -> Result<String, Unacceptable> {
-    let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
+/// Host and port in their canonical form, and the host alone.
+fn accept_authority(authority: &str, ip: bool) -> Result<(String, Target), Unacceptable> {
+    let (target, shown, port) = if let Some(rest) = authority.strip_prefix('[') {
         let Some((inner, after)) = rest.split_once(']') else {
             return Err(Unacceptable::new("its host has '[' without ']'"));
         };
         if !inner.contains(':') {
             return Err(Unacceptable::new("its host has brackets around no IPv6 address"));
         }
-        (format!("[{}]", accept_hostname(inner, ip)?), after)
+        let target = host(inner, ip)?;
+        let shown = format!("[{target}]");
+        (target, shown, after)
     } else {
-        let (host, port) = match authority.find(':') {
+        let (name, port) = match authority.find(':') {
             Some(at) => authority.split_at_checked(at).unwrap_or((authority, "")),
             None => (authority, ""),
         };
-        (accept_hostname(host, ip)?, port)
+        let target = host(name, ip)?;
+        let shown = target.to_string();
+        (target, shown, port)
     };
     if port.is_empty() {
-        return Ok(host);
+        return Ok((shown, target));
     }
     let Some(port) = port.strip_prefix(':') else {
         return Err(Unacceptable::new("something other than a port follows its host"));
     };
     let plain = !port.starts_with('0') && port.bytes().all(|b| b.is_ascii_digit());
     match port.parse::<u16>() {
-        Ok(port) if plain => Ok(format!("{host}:{port}")),
+        Ok(port) if plain => Ok((format!("{shown}:{port}"), target)),
         _ => Err(Unacceptable::new("its port is not in 1 to 65535")),
     }
 }
@@ -99,30 +105,13 @@ fn check_tail(tail: &str) -> Result<(), Unacceptable> {
     Ok(())
 }
 
-/// The canonical spelling of an address, if it is one in the strict notation.
-fn address(given: &str) -> Result<Option<String>, Unacceptable> {
-    if let Ok(v4) = given.parse::<Ipv4Addr>() {
-        return Ok(Some(v4.to_string()));
-    }
-    if !given.contains(':') {
-        return Ok(None);
-    }
-    match given.parse::<Ipv6Addr>() {
-        Ok(v6) if v6.to_ipv4_mapped().is_some() => {
-            Err(Unacceptable::new("it is an IPv4 address in IPv6 clothes: write it as IPv4"))
-        }
-        Ok(v6) => Ok(Some(v6.to_string())),
-        Err(_syntax) => Err(Unacceptable::new("it has ':' but is no IPv6 address")),
-    }
-}
-
 /// ```text
 /// hostname = label *("." label)   label = 1*63(letter | digit | inner "-")
 /// ```
 ///
 /// The last label starts with a letter: `10.0.0-255.1`, `0x7f.1`, `2130706433` are addresses or
 /// ranges of them to some program.
-fn hostname(given: &str) -> Result<String, Unacceptable> {
+pub(in crate::policy) fn hostname(given: &str) -> Result<String, Unacceptable> {
     if given.len() > MAX_HOSTNAME {
         return Err(Unacceptable::new("it is longer than a host name can be"));
     }

@@ -8,6 +8,11 @@ fn accept(value_type: &ValueType, given: &str) -> Option<String> {
     value_type.accept(given).ok().map(|value| value.as_str().to_owned())
 }
 
+fn url(schemes: &[&str]) -> Kind {
+    let schemes = schemes.iter().map(|&scheme| scheme.to_owned()).collect();
+    Kind::Url { schemes, ip: true, scope: Scope::Engagement }
+}
+
 fn each_kind() -> Vec<ValueType> {
     let range = Range { min: 0, max: 100 };
     vec![
@@ -24,7 +29,13 @@ fn each_kind() -> Vec<ValueType> {
         of(Kind::Regex(Pattern::new("[a-z][a-z-]*").unwrap())),
         of(Kind::Size(range, Rendering::Plain)),
         of(Kind::Text),
-        of(Kind::Url { schemes: vec!["http".to_owned()], ip: true }),
+        of(Kind::Target { max_hosts: 256, scope: Scope::Engagement }),
+        of(url(&["http"])),
+        of(Kind::UrlOrTarget {
+            schemes: vec!["http".to_owned()],
+            max_hosts: 256,
+            scope: Scope::Engagement,
+        }),
     ]
 }
 
@@ -177,7 +188,7 @@ fn host_names_follow_rfc_1123() {
 
 #[test]
 fn urls_have_a_host_and_nothing_that_hides_another() {
-    let url = of(Kind::Url { schemes: vec!["http".to_owned(), "https".to_owned()], ip: true });
+    let url = of(url(&["http", "https"]));
     assert_eq!(accept(&url, "http://A.test"), Some("http://a.test/".to_owned()));
     assert_eq!(accept(&url, "http://a.test?q"), Some("http://a.test/?q".to_owned()));
     assert_eq!(
@@ -238,5 +249,93 @@ fn a_list_holds_its_items_to_their_type() {
     assert_eq!(accept(&list, "1,9"), Some("1,9".to_owned()));
     for given in ["1,2,3", "1,10", "1,", ",1", "1,-1", "1;2"] {
         assert_eq!(accept(&list, given), None, "{given}");
+    }
+}
+
+#[test]
+fn targets_are_written_in_one_way_and_each_leads_to_one_place() {
+    let target = of(Kind::Target { max_hosts: 256, scope: Scope::Engagement });
+    for (given, written) in [
+        ("10.20.3.4", "10.20.3.4"),
+        ("10.20.3.4/32", "10.20.3.4"),
+        ("10.20.3.0/24", "10.20.3.0/24"),
+        ("2001:DB8:0:0::1", "2001:db8::1"),
+        ("2001:DB8::/120", "2001:db8::/120"),
+        ("App.Example", "app.example"),
+    ] {
+        let value = target.accept(given).unwrap();
+        assert_eq!(value.as_str(), written);
+        let targets: Vec<String> = value.targets().iter().map(ToString::to_string).collect();
+        assert_eq!(targets, [written]);
+    }
+    for given in [
+        "0x7f.1",
+        "0x7f000001",
+        "2130706433",
+        "012.20.0.5",
+        "10.20.5",
+        "10.20",
+        "10.20.3.4.",
+        "10.20.3.0-255",
+        "10.20.3.*",
+        "10.20.3.4/33",
+        "10.20.3.4/08",
+        "10.20.3.4/+8",
+        "10.20.3.4/",
+        "10.20.3.4/24",
+        "10.20.0.0/16",
+        "10.20.3.0/24/24",
+        "10.20.3.4/255.255.255.0",
+        "::ffff:10.20.3.4",
+        "::ffff:10.20.3.0/120",
+        "fe80::1%eth0",
+        "fe80::1%25eth0",
+        "[2001:db8::1]",
+        "2001:db8::/0",
+        "2001:db8::1::2",
+        "app.example.",
+        "app.example/24",
+        "app.example:80",
+        "user@app.example",
+        "http://app.example/",
+        "*.example",
+        "app..example",
+        "app%2eexample",
+        "app_.example",
+        "10.20.3.4,10.20.3.5",
+        "10.20.3.4 8.8.8.8",
+    ] {
+        assert_eq!(accept(&target, given), None, "{given}");
+    }
+}
+
+#[test]
+fn a_network_counts_its_addresses_against_max_hosts() {
+    let target = |max_hosts| of(Kind::Target { max_hosts, scope: Scope::Engagement });
+    assert!(accept(&target(256), "10.20.3.0/24").is_some());
+    assert!(accept(&target(255), "10.20.3.0/24").is_none());
+    assert!(accept(&target(u64::MAX), "2001:db8::/65").is_some());
+    assert!(accept(&target(u64::MAX), "2001:db8::/64").is_none());
+    assert!(accept(&target(u64::MAX), "::/0").is_none());
+}
+
+#[test]
+fn a_public_value_leads_nowhere_that_an_engagement_is_asked_about() {
+    let schemes = || vec!["http".to_owned()];
+    for scope in [Scope::Engagement, Scope::Public] {
+        let all = [
+            (Kind::Target { max_hosts: 1, scope }, "a.example"),
+            (Kind::Url { schemes: schemes(), ip: false, scope }, "http://a.example/"),
+            (Kind::UrlOrTarget { schemes: schemes(), max_hosts: 1, scope }, "http://a.example/"),
+            (Kind::UrlOrTarget { schemes: schemes(), max_hosts: 1, scope }, "a.example"),
+        ];
+        for (kind, given) in all {
+            let n = of(kind.clone()).accept(given).unwrap().targets().len();
+            let of_list =
+                Kind::List(Box::new(List { of: of(kind), separator: ",".to_owned(), max: 2 }));
+            let twice = of(of_list).accept(&format!("{given},{given}")).unwrap().targets().len();
+            let expected = usize::from(scope == Scope::Engagement);
+            assert_eq!((n, twice), (expected, 2 * expected), "{given}");
+        }
     }
 }

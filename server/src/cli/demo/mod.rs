@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
 use self::child::Child;
-use self::place::Place;
+use self::place::{Place, Users};
 use super::args::Demo;
 use super::call;
 use super::exit::{Failure, INTERNAL, UNAVAILABLE};
@@ -61,7 +61,11 @@ pub fn run(args: &Demo) -> Result<(), Failure> {
 async fn demo(args: &Demo) -> Result<(), Failure> {
     let watched = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
     let [mut interrupt, mut terminate, mut hangup] = watched.map(signal);
-    let place = Place::make(state_dir::is_root()).map_err(|e| Failure::of(UNAVAILABLE, &e))?;
+    let place = Place::make(state_dir::is_root()).map_err(|e| {
+        let dir = std::env::temp_dir();
+        let text = format!("cannot make a directory in {}: {e}; set TMPDIR", dir.display());
+        Failure::new(UNAVAILABLE, text)
+    })?;
     let mut runner = start_runner(args, &place)?;
     let describing = Runner::new(place.socket());
     let about = loop_until(&mut runner, || async { describing.describe().await.ok() }).await?;
@@ -155,11 +159,11 @@ fn start_runner(args: &Demo, place: &Place) -> Result<Child, Failure> {
         arguments.extend([flag.into(), path.into()]);
     }
     arguments.extend(["--allow-uid".into(), own.into()]);
-    match place.server_uid {
-        Some(uid) => {
-            let uid = OsString::from(uid.to_string());
+    match place.users {
+        Some(Users { server, first }) => {
+            let uid = OsString::from(server.to_string());
             arguments.extend(["--allow-uid".into(), uid.clone(), "--socket-group".into(), uid]);
-            arguments.extend(["--first-uid".into(), place::FIRST_UID.to_string().into()]);
+            arguments.extend(["--first-uid".into(), first.to_string().into()]);
         }
         None => arguments.push("--unprivileged".into()),
     }
@@ -189,10 +193,13 @@ fn start_server(args: &Demo, place: &Place) -> Result<Child, Failure> {
     ];
     // Not by its path: the server's user may not reach the directory that we were started from.
     let program = Path::new("/proc/self/exe");
-    Child::start("the server", program, &arguments, place.server_uid).map_err(|e| {
-        let hint = "the server runs as a user of its own, who must be able to execute this program";
-        Failure::new(UNAVAILABLE, format!("cannot start the server: {e}; {hint} (chmod a+rx)"))
-    })
+    Child::start("the server", program, &arguments, place.users.map(|users| users.server)).map_err(
+        |e| {
+            let hint =
+                "the server runs as a user of its own, who must be able to execute this program";
+            Failure::new(UNAVAILABLE, format!("cannot start the server: {e}; {hint} (chmod a+rx)"))
+        },
+    )
 }
 
 fn beside_this_program(name: &str) -> Result<PathBuf, Failure> {

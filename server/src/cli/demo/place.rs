@@ -9,27 +9,44 @@ use tempfile::TempDir;
 
 const POLICY: &str = include_str!("../../../../policy/demo.d/10-host.toml");
 const CONFIG: &str = include_str!("../../../../configs/demo.json");
-/// The server's user where we are root and can give it one: no account has it, and no run.
-const SERVER_UID: u32 = 61_999;
-/// The first user of the demo's runs, so that they share none with a runner that serves this host.
-pub(super) const FIRST_UID: u32 = 61_900;
+/// Users that no account, no service manager and no container manager gives out (systemd's
+/// UIDS-GIDS), a hundred for each demo of this host: its process number tells them apart.
+const FIRST_UIDS: u32 = 2_000_000_000;
+const UIDS: u32 = 100;
+const DEMOS: u32 = 1_000_000;
+
+/// The users of this demo's processes, where we are root and can give it some.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Users {
+    /// The server's.
+    pub(super) server: u32,
+    /// The first of the runs'.
+    pub(super) first: u32,
+}
+
+impl Users {
+    fn of_this_process() -> Self {
+        let first = FIRST_UIDS + std::process::id() % DEMOS * UIDS;
+        Self { server: first + UIDS - 1, first }
+    }
+}
 
 /// The directory and what is in it.
 #[derive(Debug)]
 pub(super) struct Place {
     dir: TempDir,
-    /// The user that the server runs as; `None` is ours.
-    pub(super) server_uid: Option<u32>,
+    /// Users of their own for its processes; `None` is ours.
+    pub(super) users: Option<Users>,
 }
 
 impl Place {
     /// Makes the directory, with the shipped policy and config in it.
     pub(super) fn make(as_root: bool) -> io::Result<Self> {
         let dir = tempfile::Builder::new().prefix("mcpfusion-demo-").tempdir()?;
-        let server_uid = as_root.then_some(SERVER_UID);
+        let users = as_root.then(Users::of_this_process);
         // The server's user may pass through, and sees what it is given.
         fs::set_permissions(dir.path(), Permissions::from_mode(0o711))?;
-        let place = Self { dir, server_uid };
+        let place = Self { dir, users };
         for (path, mode) in [
             (place.policy(), 0o755),
             (place.run(), 0o711),
@@ -39,8 +56,8 @@ impl Place {
             fs::create_dir(&path)?;
             fs::set_permissions(&path, Permissions::from_mode(mode))?;
         }
-        if server_uid.is_some() {
-            chown(place.state(), server_uid, server_uid)?;
+        if let Some(Users { server, .. }) = users {
+            chown(place.state(), Some(server), Some(server))?;
         }
         for (path, text) in
             [(place.policy().join("10-host.toml"), POLICY), (place.config(), CONFIG)]

@@ -146,6 +146,11 @@ fn a_denial_names_the_rule_the_argument_and_what_is_allowed() {
     );
     let structured = outcome.structured.unwrap();
     assert_eq!((&structured["rule"], &structured["error"]), (&json!("nmap"), &json!("denied")));
+    let outcome = failed(&denial(DenyCode::Scope, Some("nmap"), Some(1)));
+    assert!(outcome.text.contains("the target in argument 1"), "{}", outcome.text);
+    assert!(outcome.text.contains("Change it and call again"), "{}", outcome.text);
+    let outcome = failed(&denial(DenyCode::Window, Some("nmap"), None));
+    assert!(outcome.text.contains("Only the operator"), "{}", outcome.text);
     let outcome = failed(&denial(DenyCode::UnknownCommand, None, None));
     assert!(outcome.text.contains("Only the operator"), "{}", outcome.text);
 }
