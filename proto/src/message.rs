@@ -55,6 +55,9 @@ pub enum Reply {
     /// The runner could not do it. The command did not run, unless [`Reply::Started`] came before.
     /// The last message of a run.
     Failed(Failure),
+    /// This many bytes of the stream were dropped: they stood between the piece before and the
+    /// piece that follows. At most one a stream.
+    Gap(Stream, u64),
 }
 
 /// One execution, as the front end asks for it. Nothing in it is trusted.
@@ -215,13 +218,15 @@ pub enum Ended {
     Shutdown,
 }
 
-/// One stream's counts, bytes.
+/// One stream's counts, bytes, and what it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
 pub struct StreamReport {
     /// What the command wrote.
     pub written: u64,
     /// What was passed on; the rest was dropped.
     pub passed: u64,
+    /// SHA-256 of what the command wrote, dropped or not.
+    pub sha256: [u8; 32],
 }
 
 impl StreamReport {

@@ -27,7 +27,9 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::geteuid;
 use proto::{Ended, Exit, Status, StdinMode};
 use runner::host::{FIRST_UID, Host, Mode, WORKDIR};
+use runner::line::Bounds;
 use runner::plan::{Confinement, DYNAMIC_LOADERS, Limits, Network, Plan, Processes};
+use runner::requests::Requests;
 use runner::sandbox::seccomp;
 use runner::spawn::launch::launch;
 use runner::spawn::spawner::Spawner;
@@ -156,10 +158,11 @@ async fn take(way: &Way, plan: &Plan, spawner: &Spawner) -> Result<(), Failed> {
     let spec = host.spec(plan, uid, Path::new(WORKDIR));
     let running = launch(spawner, &spec, StdinMode::Closed).await?;
     let (replies, _output) = mpsc::channel(1);
-    let (_keep_listening, mut requests) = mpsc::channel(1);
+    let (_keep_listening, requests) = mpsc::channel(1);
+    let mut requests = Requests::new(requests);
     let never = CancellationToken::new();
     let exit = supervise(running, &plan.limits, &replies, &mut requests, &never).await?;
-    match exit {
+    match exit.exit {
         Exit { status: Status::Code(0), ended: Ended::Itself, .. } => Ok(()),
         other => Err(format!("`true` ended with {other:?}").into()),
     }
@@ -201,6 +204,8 @@ fn plan(program: PathBuf) -> Plan {
             workdir_size: 8 << 20,
             stdout: 256 << 10,
             stderr: 32 << 10,
+            output_head: 4096,
+            line: Bounds { concurrency: 1, queue: 0, wait: Duration::ZERO },
             output_hard: 4 << 20,
             stdin: 0,
         },

@@ -11,8 +11,10 @@ use proto::{Ended, Exit, Status, StdinMode};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::line::Bounds;
 use crate::plan::{Confinement, Limits, Network, Plan, Processes, Secrets};
 use crate::policy::Policy;
+use crate::requests::Requests;
 use crate::sandbox::landlock;
 use crate::spawn::launch::{LaunchError, launch};
 use crate::spawn::spawner::Spawner;
@@ -181,17 +183,18 @@ impl Host {
         let running =
             launch(spawner, &spec, StdinMode::Closed).await.map_err(HostError::Sandbox)?;
         let (replies, _output) = mpsc::channel(1);
-        let (_keep_listening, mut requests) = mpsc::channel(1);
+        let (_keep_listening, requests) = mpsc::channel(1);
         let never = CancellationToken::new();
-        let exit = supervise(running, &plan.limits, &replies, &mut requests, &never)
-            .await
-            .map_err(|e| {
-                HostError::Sandbox(LaunchError {
-                    step: "supervise".to_owned(),
-                    reason: e.to_string(),
-                })
-            })?;
-        match exit {
+        let finished =
+            supervise(running, &plan.limits, &replies, &mut Requests::new(requests), &never)
+                .await
+                .map_err(|e| {
+                    HostError::Sandbox(LaunchError {
+                        step: "supervise".to_owned(),
+                        reason: e.to_string(),
+                    })
+                })?;
+        match finished.exit {
             Exit { status: Status::Code(0), ended: Ended::Itself, .. } => Ok(()),
             other => Err(HostError::Trial(Box::new(other))),
         }
@@ -241,8 +244,10 @@ fn trial_plan() -> Result<Plan, HostError> {
             workdir_size: 1 << 20,
             stdout: 4096,
             stderr: 4096,
+            output_head: 4096,
             output_hard: 1 << 16,
             stdin: 0,
+            line: Bounds { concurrency: 1, queue: 0, wait: Duration::ZERO },
         },
         confinement: Confinement {
             ro: ["/usr/lib", "/lib", "/lib64", "/etc/ld.so.cache"].map(PathBuf::from).to_vec(),

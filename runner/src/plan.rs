@@ -6,6 +6,8 @@ use std::time::Duration;
 use bincode::{Decode, Encode};
 use proto::StdinMode;
 
+use crate::line::Bounds;
+
 /// The kernel opens a dynamic program's loader for execution.
 pub const DYNAMIC_LOADERS: [&str; 2] =
     ["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"];
@@ -94,10 +96,14 @@ pub struct Limits {
     pub stdout: u64,
     /// Bytes of stderr that are passed on.
     pub stderr: u64,
+    /// Bytes of each stream that are passed on at once; of what follows, the last are.
+    pub output_head: u64,
     /// Bytes of both that end the run.
     pub output_hard: u64,
     /// Bytes of stdin that are taken.
     pub stdin: u64,
+    /// Runs of the rule at the same time, and who waits for one.
+    pub line: Bounds,
 }
 
 /// What a run can reach.
@@ -167,8 +173,10 @@ pub(crate) mod tests {
                 workdir_size: 1 << 20,
                 stdout: 64 << 10,
                 stderr: 64 << 10,
+                output_head: 16 << 10,
                 output_hard: 1 << 20,
                 stdin: 64 << 10,
+                line: Bounds { concurrency: 1, queue: 0, wait: Duration::ZERO },
             },
             confinement: Confinement {
                 ro: ["/usr/lib", "/lib", "/lib64", "/etc/ld.so.cache"].map(PathBuf::from).to_vec(),

@@ -3,28 +3,32 @@
 
 use std::io;
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use proto::{
-    Denial, Ended, Execute, Exit, Failure, List, Name, Reason, Reply, Request, Started, Status,
-    Text,
+    Denial, Ended, Execute, Exit, Failure, List, Name, Reason, Reply, Started, Status, Stream, Text,
 };
 use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
 
 use crate::admission::{Admitted, Refused};
 use crate::audit::{Audit, Detail, Event, Peer, Record, hex};
 use crate::host::WORKDIR;
+use crate::line::Ticket;
 use crate::plan::Plan;
 use crate::policy::{self, Decision, Policy};
+use crate::requests::Requests;
 use crate::runner::Runner;
 use crate::slots::Place;
 use crate::spawn::launch::launch;
-use crate::spawn::supervise::supervise;
+use crate::spawn::supervise::{Finished, supervise};
 use crate::stage2::spec::Namespaces;
 use crate::workdir::Workdir;
 
-/// When no place is free: about how long one takes to become free.
+/// When there is no room: about how long it takes until there is.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// For a peer to read the next piece of a stream's end.
+const NEXT_PIECE: Duration = Duration::from_secs(10);
 
 /// Runs what `execute` asks for, if the policy allows it, and returns the run's last message.
 pub async fn run(
@@ -32,11 +36,12 @@ pub async fn run(
     peer: Peer,
     execute: &Execute,
     replies: &mpsc::Sender<Reply>,
-    requests: &mut mpsc::Receiver<Request>,
+    mut requests: Requests,
 ) -> Reply {
     let run = Run { runner, peer, execute };
-    match run.carry_out(replies, requests).await {
-        Ok(exit) => Reply::Exit(exit),
+    match run.carry_out(replies, &mut requests).await {
+        // The place is free by now: who reads slowly keeps nothing but a connection.
+        Ok(finished) => Reply::Exit(send_rest(finished, replies).await),
         Err(Unrun::Denied(denial)) => Reply::Denied(denial),
         Err(Unrun::Busy { retry_after }) => {
             Reply::Busy(u32::try_from(retry_after.as_millis()).unwrap_or(u32::MAX))
@@ -46,6 +51,27 @@ pub async fn run(
             Reply::Failed(Failure { step: Text::clipped(step), reason: Text::clipped(reason) })
         }
     }
+}
+
+/// Sends the ends of the streams. What a peer does not take was not passed on, and is not counted.
+async fn send_rest(finished: Finished, replies: &mpsc::Sender<Reply>) -> Exit {
+    let Finished { mut exit, rest } = finished;
+    let mut peer_reads = true;
+    for message in rest {
+        if peer_reads && let Ok(Ok(permit)) = timeout(NEXT_PIECE, replies.reserve()).await {
+            permit.send(message);
+            continue;
+        }
+        peer_reads = false;
+        if let Reply::Output(stream, piece) = message {
+            let report = match stream {
+                Stream::Stdout => &mut exit.stdout,
+                Stream::Stderr => &mut exit.stderr,
+            };
+            report.passed -= u64::try_from(piece.len()).unwrap_or(u64::MAX);
+        }
+    }
+    exit
 }
 
 /// Why there was no run.
@@ -65,16 +91,17 @@ impl Run<'_> {
     async fn carry_out(
         &self,
         replies: &mpsc::Sender<Reply>,
-        requests: &mut mpsc::Receiver<Request>,
-    ) -> Result<Exit, Unrun> {
+        requests: &mut Requests,
+    ) -> Result<Finished, Unrun> {
         let policy = self.runner.policy();
         let own = self.workdir().map_err(|e| failed("workdir", e))?;
         let workdir = own.as_ref().map_or(Path::new(WORKDIR), Workdir::path);
         let shown = workdir.to_string_lossy();
-        let plan = match policy::decide(&policy, self.execute, &shown, SystemTime::now()) {
+        let mut plan = match policy::decide(&policy, self.execute, &shown, SystemTime::now()) {
             Decision::Permit(plan) => plan,
             Decision::Deny(denial) => return Err(self.deny(&policy, denial).await),
         };
+        let ticket = self.wait_in_line(&mut plan, requests).await?;
         let Some(place) = self.runner.slots.take() else {
             return Err(self.busy("no place is free", RETRY_AFTER).await);
         };
@@ -84,16 +111,52 @@ impl Run<'_> {
             Err(refused) => return Err(self.busy(&refused.reason, refused.retry_after).await),
         };
         self.audit(Event::Start, start(&plan, &place, &policy, &self.runner.audit)).await?;
-        let exit = self.execute(&plan, &place, workdir, replies, requests).await;
-        match &exit {
-            Ok(exit) => self.audit(Event::Exit, end(&plan, exit)).await?,
+        let finished = self.execute(&plan, &place, workdir, replies, requests).await;
+        match &finished {
+            Ok(finished) => self.audit(Event::Exit, end(&plan, &finished.exit)).await?,
             Err(Unrun::Failed { step, reason }) => {
                 let reason = format!("{step}: {reason}");
                 self.audit(Event::Fail, Detail::Reason { reason: &reason }).await?;
             }
             Err(Unrun::Busy { .. } | Unrun::Denied(_)) => {}
         }
-        exit
+        drop(place);
+        drop(ticket);
+        finished
+    }
+
+    /// Waits until the rule may have one more run. The wait is of the time that the caller gives.
+    async fn wait_in_line(
+        &self,
+        plan: &mut Plan,
+        requests: &mut Requests,
+    ) -> Result<Ticket, Unrun> {
+        let mut bounds = plan.limits.line;
+        let asked = self.execute.timeout_ms.map(|ms| Duration::from_millis(u64::from(ms)));
+        bounds.wait = bounds.wait.min(asked.unwrap_or(bounds.wait));
+        let began = Instant::now();
+        let admitted = tokio::select! {
+            // Who is admitted at once runs, and the supervisor hears what else was said.
+            biased;
+            admitted = self.runner.lines.admit(&plan.rule, bounds) => admitted,
+            () = requests.end() => return Err(self.busy("the front end left the queue", RETRY_AFTER).await),
+            () = self.runner.shutdown.cancelled() => {
+                return Err(self.busy("the runner is stopping", RETRY_AFTER).await);
+            }
+        };
+        let ticket = match admitted {
+            Ok(ticket) => ticket,
+            Err(not_now) => return Err(self.busy(&not_now.to_string(), RETRY_AFTER).await),
+        };
+        let waited = began.elapsed();
+        if let Some(asked) = asked {
+            plan.limits.wall = plan.limits.wall.min(asked.saturating_sub(waited));
+        }
+        if plan.engagement.is_some() {
+            // It was cut to what the engagement had left before the wait.
+            plan.limits.wall = plan.limits.wall.saturating_sub(waited);
+        }
+        Ok(ticket)
     }
 
     async fn execute(
@@ -102,8 +165,8 @@ impl Run<'_> {
         place: &Place,
         workdir: &Path,
         replies: &mpsc::Sender<Reply>,
-        requests: &mut mpsc::Receiver<Request>,
-    ) -> Result<Exit, Unrun> {
+        requests: &mut Requests,
+    ) -> Result<Finished, Unrun> {
         let runner = self.runner;
         let spec = runner.host.spec(plan, place.uid(), workdir);
         let running = launch(&runner.spawner, &spec, plan.stdin)
@@ -120,7 +183,7 @@ impl Run<'_> {
     fn admit(&self, policy: &Policy, plan: &Plan) -> Result<Option<Admitted>, Refused> {
         let Some(name) = &plan.principal else { return Ok(None) };
         let Some(quota) = policy.quota(name) else { unreachable!("the plan is of this policy") };
-        self.runner.admission.admit(name, quota, Instant::now()).map(Some)
+        self.runner.admission.admit(name, quota, Instant::now().into_std()).map(Some)
     }
 
     async fn busy(&self, reason: &str, retry_after: Duration) -> Unrun {
@@ -207,7 +270,9 @@ fn end<'a>(plan: &'a Plan, exit: &Exit) -> Detail<'a> {
         },
         duration_ms: exit.duration_ms,
         stdout_bytes: exit.stdout.written,
+        stdout_sha256: hex(&exit.stdout.sha256),
         stderr_bytes: exit.stderr.written,
+        stderr_sha256: hex(&exit.stderr.sha256),
         cpu_us: exit.usage.cpu_us,
     }
 }
@@ -226,4 +291,46 @@ pub fn not_understood(reason: impl std::fmt::Display) -> Reply {
         step: Text::clipped("request"),
         reason: Reason::clipped(reason.to_string()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::{Blob, StreamReport, Usage};
+
+    use super::*;
+
+    #[test]
+    fn an_end_that_the_peer_does_not_take_is_not_counted_as_passed() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let report = StreamReport { written: 900, passed: 90, sha256: [0; 32] };
+        let piece = |stream, len| Reply::Output(stream, Blob::new(vec![b'x'; len]).unwrap());
+        let finished = Finished {
+            exit: Exit {
+                status: Status::Code(0),
+                ended: Ended::Itself,
+                duration_ms: 1,
+                stdout: report,
+                stderr: report,
+                usage: Usage::default(),
+            },
+            rest: vec![
+                piece(Stream::Stdout, 10),
+                piece(Stream::Stdout, 20),
+                Reply::Gap(Stream::Stderr, 810),
+                piece(Stream::Stderr, 40),
+            ],
+        };
+        let (replies, received) = mpsc::channel(4);
+        let exit = runtime.block_on(async {
+            let permits = replies.reserve_many(3).await.unwrap();
+            let hang_up = async {
+                tokio::task::yield_now().await;
+                drop(received);
+            };
+            let (exit, ()) = tokio::join!(send_rest(finished, &replies), hang_up);
+            drop(permits);
+            exit
+        });
+        assert_eq!((exit.stdout.passed, exit.stderr.passed), (70, 50));
+    }
 }

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admission::Admission;
 use crate::audit::Audit;
 use crate::host::{Host, Mode, RUNS};
+use crate::line::Lines;
 use crate::policy::Policy;
 use crate::slots::Slots;
 use crate::spawn::spawner::Spawner;
@@ -23,6 +24,8 @@ pub struct Runner {
     pub spawner: Spawner,
     /// Writes what happens.
     pub audit: Audit,
+    /// Who may run now, and who waits.
+    pub lines: Lines,
     /// Users for runs.
     pub slots: Slots,
     /// What principals have taken; outlives the policy.
@@ -46,6 +49,7 @@ impl Runner {
             host,
             spawner,
             audit,
+            lines: Lines::default(),
             slots,
             admission: Admission::default(),
             shutdown: CancellationToken::new(),

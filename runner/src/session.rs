@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use tokio_seqpacket::UnixSeqpacket;
 
 use crate::audit::Peer;
+use crate::requests::Requests;
 use crate::run::{malformed, not_understood, run};
 use crate::runner::Runner;
 
@@ -65,7 +66,7 @@ async fn run_between(
     mut receiver: Receiver<Request>,
 ) {
     let (reply_queue, mut to_send) = mpsc::channel::<Reply>(QUEUE);
-    let (to_run, mut request_queue) = mpsc::channel::<Request>(QUEUE);
+    let (to_run, request_queue) = mpsc::channel::<Request>(QUEUE);
     let takes_stdin = execute.stdin == StdinMode::Piped;
     let mut writer = tokio::spawn(async move {
         while let Some(reply) = to_send.recv().await {
@@ -97,7 +98,7 @@ async fn run_between(
             }
         }
     });
-    let last = run(runner, peer, &execute, &reply_queue, &mut request_queue).await;
+    let last = run(runner, peer, &execute, &reply_queue, Requests::new(request_queue)).await;
     let told = async {
         reply_queue.send(last).await.ok();
         drop(reply_queue);

@@ -86,11 +86,15 @@ fn replies() -> Vec<(Reply, &'static str)> {
                 status: Status::Signal(9),
                 ended: Ended::TimedOut { forced: true },
                 duration_ms: 300,
-                stdout: StreamReport { written: 70000, passed: 65536 },
+                stdout: StreamReport { written: 70000, passed: 65536, sha256: [2; 32] },
                 stderr: StreamReport::default(),
                 usage: Usage { cpu_us: 5, max_rss_kib: 6 },
             }),
-            "4d4601000501090101fb2c01fc70110100fc0000010000000506",
+            "4d4601000501090101fb2c01fc70110100fc00000100\
+             0202020202020202020202020202020202020202020202020202020202020202\
+             0000\
+             0000000000000000000000000000000000000000000000000000000000000000\
+             0506",
         ),
         (
             Reply::Denied(Denial {
@@ -118,6 +122,7 @@ fn replies() -> Vec<(Reply, &'static str)> {
             "4d46010008056175646974\
              0466756c6c",
         ),
+        (Reply::Gap(Stream::Stderr, 300), "4d4601000901fb2c01"),
     ]
 }
 

@@ -109,8 +109,12 @@ pub enum Detail<'a> {
         duration_ms: u64,
         /// Bytes it wrote.
         stdout_bytes: u64,
+        /// SHA-256 of them.
+        stdout_sha256: String,
         /// Bytes it wrote.
         stderr_bytes: u64,
+        /// SHA-256 of them.
+        stderr_sha256: String,
         /// CPU time.
         cpu_us: u64,
     },

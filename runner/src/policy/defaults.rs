@@ -9,6 +9,7 @@ use super::parse::At;
 use super::raw::{RawDefaults, RawLimits, RawOutput, RawSize, Word};
 use super::value::number;
 use crate::diagnostic::Report;
+use crate::line::Bounds;
 use crate::plan::Limits;
 
 /// The limits of a run when no file says anything.
@@ -24,8 +25,10 @@ pub(super) fn built_in() -> Limits {
         workdir_size: 64 << 20,
         stdout: 1 << 20,
         stderr: 128 << 10,
+        output_head: 64 << 10,
         output_hard: 16 << 20,
         stdin: 1 << 20,
+        line: Bounds { concurrency: 64, queue: 16, wait: Duration::from_secs(30) },
     }
 }
 
@@ -34,7 +37,7 @@ pub(super) const ENV: [(&str, &str); 4] =
     [("PATH", "/usr/bin:/bin"), ("LANG", "C.UTF-8"), ("HOME", "/nonexistent"), ("TERM", "dumb")];
 
 /// The names of the limits, as `allow_raise` has them.
-pub(super) const NAMES: [&str; 12] = [
+pub(super) const NAMES: [&str; 16] = [
     "wall_s",
     "grace_s",
     "cpu_s",
@@ -45,8 +48,12 @@ pub(super) const NAMES: [&str; 12] = [
     "workdir_size",
     "output.stdout",
     "output.stderr",
+    "output.head",
     "output.hard",
     "stdin",
+    "concurrency",
+    "queue",
+    "queue_s",
 ];
 
 /// Whether a limit may be raised over what stands.
@@ -69,6 +76,9 @@ pub(super) fn of_file(raw: RawDefaults, at: &At, report: &mut Report) -> Limits 
         workdir_size: raw.workdir_size,
         output: raw.output,
         stdin: raw.stdin,
+        concurrency: raw.concurrency,
+        queue: raw.queue,
+        queue_s: raw.queue_s,
         allow_raise: Vec::new(),
     };
     apply(&built_in(), &as_command, Raise::Any, at, report)
@@ -101,8 +111,14 @@ fn apply(base: &Limits, raw: &RawLimits, raise: Raise<'_>, at: &At, report: &mut
         workdir_size: pick("workdir_size", &raw.workdir_size, base.workdir_size),
         stdout: pick("output.stdout", &output.stdout, base.stdout),
         stderr: pick("output.stderr", &output.stderr, base.stderr),
+        output_head: pick("output.head", &output.head, base.output_head),
         output_hard: pick("output.hard", &output.hard, base.output_hard),
         stdin: pick("stdin", &raw.stdin, base.stdin),
+        line: Bounds {
+            concurrency: pick("concurrency", &raw.concurrency, base.line.concurrency),
+            queue: pick("queue", &raw.queue, base.line.queue),
+            wait: Duration::from_secs(pick("queue_s", &raw.queue_s, base.line.wait.as_secs())),
+        },
     }
 }
 
@@ -117,7 +133,7 @@ fn limit(
     let Some(raw) = raw else { return base };
     let place = at.place(raw.span());
     let value = match number_of(raw.get_ref()) {
-        Ok(0) => {
+        Ok(0) if !may_be_0(name) => {
             report.error(&place, format!("{name} must not be 0")).help("give it a number from 1");
             return base;
         }
@@ -152,11 +168,17 @@ pub(super) fn number_of(raw: &RawSize) -> Result<u64, String> {
     }
 }
 
+/// No first part, or no queue.
+fn may_be_0(name: &str) -> bool {
+    matches!(name, "output.head" | "queue")
+}
+
 /// What is beyond any use, and would be a slip of the pen.
 fn most(name: &str) -> u64 {
     match name {
         "wall_s" | "cpu_s" => 7 * 86_400,
-        "grace_s" => 600,
+        "grace_s" | "queue_s" => 600,
+        "concurrency" | "queue" => 128,
         "pids" | "nofile" => 1 << 16,
         _ => 1 << 40,
     }

@@ -173,8 +173,15 @@ fn write_plan(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
     writeln!(f, "  work dir     {} bytes", limits.workdir_size)?;
     writeln!(
         f,
-        "  output       {} bytes of stdout, {} of stderr; ended at {} of both",
-        limits.stdout, limits.stderr, limits.output_hard
+        "  output       {} bytes of stdout, {} of stderr: the first {} of each, and the last; ended \
+         at {} of both",
+        limits.stdout, limits.stderr, limits.output_head, limits.output_hard
+    )?;
+    let line = &limits.line;
+    writeln!(
+        f,
+        "  at a time    {} runs; then {} may wait for {:?}",
+        line.concurrency, line.queue, line.wait
     )?;
     writeln!(f, "  input        {} bytes of stdin", limits.stdin)?;
     let reach = &plan.confinement;

@@ -82,6 +82,9 @@ pub(super) struct RawDefaults {
     pub(super) workdir_size: Option<Spanned<RawSize>>,
     pub(super) output: Option<RawOutput>,
     pub(super) stdin: Option<Spanned<RawSize>>,
+    pub(super) concurrency: Option<Spanned<RawSize>>,
+    pub(super) queue: Option<Spanned<RawSize>>,
+    pub(super) queue_s: Option<Spanned<RawSize>>,
     pub(super) env: Option<Table<Word>>,
 }
 
@@ -99,6 +102,9 @@ pub(super) struct RawLimits {
     pub(super) workdir_size: Option<Spanned<RawSize>>,
     pub(super) output: Option<RawOutput>,
     pub(super) stdin: Option<Spanned<RawSize>>,
+    pub(super) concurrency: Option<Spanned<RawSize>>,
+    pub(super) queue: Option<Spanned<RawSize>>,
+    pub(super) queue_s: Option<Spanned<RawSize>>,
     #[serde(default)]
     pub(super) allow_raise: Words,
 }
@@ -108,6 +114,7 @@ pub(super) struct RawLimits {
 pub(super) struct RawOutput {
     pub(super) stdout: Option<Spanned<RawSize>>,
     pub(super) stderr: Option<Spanned<RawSize>>,
+    pub(super) head: Option<Spanned<RawSize>>,
     pub(super) hard: Option<Spanned<RawSize>>,
 }
 

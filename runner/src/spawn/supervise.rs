@@ -16,25 +16,35 @@ use super::child::Child;
 use super::launch::{Running, StatusLines};
 use super::output::Output;
 use crate::plan::Limits;
+use crate::requests::Requests;
 use crate::stage2::status::Line;
 
 /// What is left in the pipes is read for this long after the end: without a PID namespace a process
 /// that escaped its group could hold them open.
 const DRAIN: Duration = Duration::from_secs(1);
 
+/// A run of which nothing is alive.
+#[derive(Debug)]
+pub struct Finished {
+    /// How it ended; its counts are right once `rest` is sent.
+    pub exit: Exit,
+    /// The ends of its streams, which are still to be sent.
+    pub rest: Vec<Reply>,
+}
+
 /// Runs `running` to its end and tells how it was. `requests` ends when the front end hangs up.
 pub async fn supervise(
     running: Running,
     limits: &Limits,
     replies: &mpsc::Sender<Reply>,
-    requests: &mut mpsc::Receiver<Request>,
+    requests: &mut Requests,
     shutdown: &CancellationToken,
-) -> std::io::Result<Exit> {
+) -> std::io::Result<Finished> {
     let Running { init, stdin, stdout, stderr, mut status, mut ended, kill } = running;
     let began = Instant::now();
     let end = init.end()?;
-    let mut stdout = Output::new(Stream::Stdout, stdout, limits.stdout);
-    let mut stderr = Output::new(Stream::Stderr, stderr, limits.stderr);
+    let mut stdout = Output::new(Stream::Stdout, stdout, limits.stdout, limits.output_head);
+    let mut stderr = Output::new(Stream::Stderr, stderr, limits.stderr, limits.output_head);
     let mut stdin =
         Stdin { pipe: stdin, queue: VecDeque::new(), room: limits.stdin, closing: false };
     let mut ending = Ending {
@@ -56,7 +66,7 @@ pub async fn supervise(
             () = sleep_until(ending.next) => ending.time_is_up(),
             () = read_end(&mut status, &mut ended) => {}
             () = shutdown.cancelled(), if ending.why.is_none() => ending.softly(Ended::Shutdown),
-            request = requests.recv(), if peer_listens => match request {
+            request = requests.next(), if peer_listens => match request {
                 Some(Request::Stdin(chunk)) if stdin.take(&chunk) => {}
                 Some(Request::Cancel) => ending.softly(Ended::Cancelled),
                 // Hung up, more stdin than the policy takes, or out of turn.
@@ -66,7 +76,7 @@ pub async fn supervise(
                 }
             },
         }
-        if stdout.report().written + stderr.report().written > limits.output_hard {
+        if stdout.written() + stderr.written() > limits.output_hard {
             ending.now(Ended::OutputLimit);
         }
     }
@@ -85,15 +95,19 @@ pub async fn supervise(
     if ended.is_none() {
         tokio::time::timeout(DRAIN, read_end(&mut status, &mut ended)).await.ok();
     }
-    Ok(Exit {
+    let (mut rest, stdout) = stdout.finish();
+    let (rest_of_stderr, stderr) = stderr.finish();
+    rest.extend(rest_of_stderr);
+    let exit = Exit {
         // Without a word of init's it was killed, and the kernel killed the rest with it.
         status: ended.unwrap_or(Status::Signal(9)),
         ended: ending.finish(),
         duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
-        stdout: stdout.report(),
-        stderr: stderr.report(),
+        stdout,
+        stderr,
         usage: init.reap()?,
-    })
+    };
+    Ok(Finished { exit, rest })
 }
 
 /// Reads how the command ended; waits for ever when that is known or will not come.

@@ -33,7 +33,7 @@ pids = 20
 nofile = 64
 fsize = "32M"
 workdir_size = "64M"
-output = { stdout = "64K", stderr = "16K", hard = "4M" }
+output = { stdout = "64K", stderr = "16K", head = "16K", hard = "4M" }
 stdin = "256K"
 env = { PATH = "/usr/bin", MARK = "policy" }
 
@@ -111,6 +111,8 @@ pub(crate) struct Run {
     pub(crate) started: Option<Started>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
+    /// What was dropped, and after how many bytes of the stream.
+    pub(crate) gaps: Vec<(Stream, usize, u64)>,
     pub(crate) last: Reply,
 }
 
@@ -342,15 +344,20 @@ pub(crate) fn variable(name: &str, value: &str) -> EnvVar {
 /// Reads a run's messages up to the last one.
 pub(crate) async fn collect(mut receiver: Receiver<Reply>) -> Run {
     let (mut started, mut stdout, mut stderr) = (None, Vec::new(), Vec::new());
+    let mut gaps = Vec::new();
     loop {
         let reply = receiver.receive().await.expect("a message").expect("not the end");
         match reply {
             Reply::Started(it) => started = Some(it),
             Reply::Output(Stream::Stdout, chunk) => stdout.extend_from_slice(&chunk),
             Reply::Output(Stream::Stderr, chunk) => stderr.extend_from_slice(&chunk),
+            Reply::Gap(stream, dropped) => {
+                let passed = if stream == Stream::Stdout { &stdout } else { &stderr };
+                gaps.push((stream, passed.len(), dropped));
+            }
             last => {
                 let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-                return Run { started, stdout: text(&stdout), stderr: text(&stderr), last };
+                return Run { started, stdout: text(&stdout), stderr: text(&stderr), gaps, last };
             }
         }
     }

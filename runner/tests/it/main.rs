@@ -16,8 +16,10 @@ mod bench;
 mod endings;
 mod escapes;
 mod grants;
+mod line;
 mod peers;
 mod runs;
+mod soak;
 mod startup;
 mod steps;
 
@@ -64,6 +66,8 @@ fn main() -> ExitCode {
     let mut trials = Vec::new();
     for case in runs::cases()
         .into_iter()
+        .chain(line::cases())
+        .chain(soak::cases())
         .chain(endings::cases())
         .chain(escapes::cases())
         .chain(grants::cases())

@@ -3,7 +3,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use proto::{DenyCode, Ended, List, Reply, Request, Status, StdinMode, Text};
+use proto::{DenyCode, Ended, List, Reply, Request, Status, StdinMode, Stream, Text};
+use sha2::{Digest, Sha256};
 
 use crate::bench::{Bench, block_on, execute, variable};
 use crate::{Case, cases};
@@ -17,7 +18,8 @@ pub(crate) fn cases() -> Vec<Case> {
         a_variable_may_be_set_only_where_the_policy_says_so,
         stdin_arrives_whole,
         stdin_over_the_limit_ends_the_run,
-        output_over_the_cap_is_counted_and_dropped,
+        output_over_the_cap_is_its_beginning_and_its_end_and_a_count_between,
+        the_digest_of_a_stream_is_of_all_that_was_written,
         output_over_the_hard_limit_ends_the_run,
         only_three_descriptors_are_open,
         the_runner_itself_can_gain_nothing,
@@ -111,7 +113,7 @@ fn stdin_over_the_limit_ends_the_run() {
     assert_eq!(run.exit().ended, Ended::Cancelled);
 }
 
-fn output_over_the_cap_is_counted_and_dropped() {
+fn output_over_the_cap_is_its_beginning_and_its_end_and_a_count_between() {
     let bench = Bench::start();
     let run = bench.run("attacker", &["flood", "1000000"]);
     assert_eq!(run.exit().status, Status::Code(0));
@@ -120,6 +122,23 @@ fn output_over_the_cap_is_counted_and_dropped() {
     assert_eq!(report.passed, 64 << 10);
     assert_eq!(report.written, 1_000_000 + 4);
     assert_eq!(run.stdout.len(), 64 << 10);
+    // What a command says last is mostly what matters.
+    assert!(run.stdout.ends_with("yok \n"));
+    assert_eq!(run.gaps, [(Stream::Stdout, 16 << 10, report.written - report.passed)]);
+}
+
+fn the_digest_of_a_stream_is_of_all_that_was_written() {
+    let bench = Bench::start();
+    for bytes in [10_usize, 1_000_000] {
+        let run = bench.run("attacker", &["flood", &bytes.to_string()]);
+        let whole: [u8; 32] = Sha256::digest("y".repeat(bytes) + "ok \n").into();
+        assert_eq!(run.exit().stdout.sha256, whole);
+        let nothing: [u8; 32] = Sha256::digest("").into();
+        assert_eq!(run.exit().stderr.sha256, nothing);
+        assert_eq!(run.gaps.is_empty(), bytes == 10);
+        let logged = bench.audit().pop().unwrap();
+        assert_eq!(logged["stdout_sha256"], runner::audit::hex(&whole));
+    }
 }
 
 fn output_over_the_hard_limit_ends_the_run() {

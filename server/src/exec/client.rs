@@ -16,6 +16,7 @@ use tokio_seqpacket::UnixSeqpacket;
 use tokio_util::sync::CancellationToken;
 
 use super::invocation::Invocation;
+use super::kept::Kept;
 use crate::entropy::{self, NoEntropy};
 use crate::limits;
 use crate::model::caller::Caller;
@@ -31,10 +32,10 @@ pub struct Runner {
 pub struct Run {
     /// What ran.
     pub started: Started,
-    /// What came out on stdout, the first [`limits::RUN_OUTPUT`] bytes.
-    pub stdout: Vec<u8>,
-    /// What came out on stderr, the first [`limits::RUN_OUTPUT`] bytes.
-    pub stderr: Vec<u8>,
+    /// What came out on stdout.
+    pub stdout: Kept,
+    /// What came out on stderr.
+    pub stderr: Kept,
     /// How it ended.
     pub exit: Exit,
 }
@@ -185,8 +186,8 @@ struct Session {
 #[derive(Default)]
 struct Output {
     started: Option<Started>,
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
+    stdout: Kept,
+    stderr: Kept,
 }
 
 impl Session {
@@ -220,8 +221,10 @@ impl Output {
     fn take(&mut self, reply: Option<Reply>) -> Result<Option<Run>, RunError> {
         match reply {
             Some(Reply::Started(started)) => self.started = Some(started),
-            Some(Reply::Output(Stream::Stdout, chunk)) => keep(&mut self.stdout, &chunk),
-            Some(Reply::Output(Stream::Stderr, chunk)) => keep(&mut self.stderr, &chunk),
+            Some(Reply::Output(Stream::Stdout, chunk)) => self.stdout.push(&chunk),
+            Some(Reply::Output(Stream::Stderr, chunk)) => self.stderr.push(&chunk),
+            Some(Reply::Gap(Stream::Stdout, dropped)) => self.stdout.gap(dropped),
+            Some(Reply::Gap(Stream::Stderr, dropped)) => self.stderr.gap(dropped),
             Some(Reply::Exit(exit)) => {
                 let Some(started) = self.started.take() else {
                     return Err(RunError::Unexpected("exit"));
@@ -244,11 +247,6 @@ impl Output {
         }
         Ok(None)
     }
-}
-
-fn keep(kept: &mut Vec<u8>, chunk: &[u8]) {
-    let room = limits::RUN_OUTPUT.saturating_sub(kept.len()).min(chunk.len());
-    kept.extend_from_slice(chunk.get(..room).unwrap_or_default());
 }
 
 /// The messages of one run: what to execute, then all of stdin, then its end.

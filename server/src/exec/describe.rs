@@ -36,6 +36,7 @@ impl Runner {
                 Some(Reply::Denied(denial)) => return Err(RunError::Denied(denial)),
                 Some(Reply::Command(_)) => return Err(RunError::Unexpected("command")),
                 Some(Reply::Started(_)) => return Err(RunError::Unexpected("started")),
+                Some(Reply::Gap(..)) => return Err(RunError::Unexpected("gap")),
                 Some(Reply::Output(..)) => return Err(RunError::Unexpected("output")),
                 Some(Reply::Exit(_)) => return Err(RunError::Unexpected("exit")),
                 None if about.is_some() => return Err(RunError::HungUp),

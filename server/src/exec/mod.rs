@@ -4,6 +4,7 @@
 pub mod client;
 pub mod describe;
 pub mod invocation;
+pub mod kept;
 pub mod readable;
 pub mod result;
 

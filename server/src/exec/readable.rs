@@ -27,6 +27,17 @@ pub fn readable(bytes: &[u8], max: usize) -> (String, bool) {
     (out, false)
 }
 
+/// The same for the end of a text that began earlier: its last `max` bytes, from a whole character
+/// on.
+pub fn readable_end(bytes: &[u8], max: usize) -> String {
+    // Bytes of a character whose beginning is not there (UTF-8, RFC 3629).
+    let rest = bytes.iter().take(3).take_while(|byte| **byte & 0xC0 == 0x80).count();
+    let (text, _) = readable(bytes.get(rest..).unwrap_or_default(), usize::MAX);
+    let over = text.len().saturating_sub(max);
+    let from = (over..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+    text.get(from..).unwrap_or_default().to_owned()
+}
+
 fn last_writing(line: &str) -> &str {
     line.rsplit('\r').find(|piece| !piece.is_empty()).unwrap_or_default()
 }
@@ -58,6 +69,14 @@ mod tests {
     #[test]
     fn what_is_no_utf8_is_replaced() {
         assert_eq!(shown(b"a\xffb"), "a\u{fffd}b");
+    }
+
+    #[test]
+    fn an_end_begins_with_a_whole_character() {
+        assert_eq!(readable_end(&"\u{20ac}b".as_bytes()[1..], 9), "b");
+        assert_eq!(readable_end("a\u{20ac}b".as_bytes(), 3), "b");
+        assert_eq!(readable_end("a\u{20ac}b".as_bytes(), 4), "\u{20ac}b");
+        assert_eq!(readable_end(b"", 4), "");
     }
 
     #[test]

@@ -5,7 +5,8 @@ use proto::{Denial, DenyCode, Ended, Status, StreamReport};
 use serde_json::{Map, Value, json};
 
 use super::client::{Run, RunError};
-use super::readable::readable;
+use super::kept::Kept;
+use super::readable::{readable, readable_end};
 use crate::limits;
 use crate::model::causes::chain;
 use crate::model::outcome::Outcome;
@@ -25,14 +26,14 @@ pub struct Show {
 /// The outcome of a run that ended.
 pub fn finished(run: &Run, show: Show) -> Outcome {
     let exit = &run.exit;
-    let stdout = show.stdout.then(|| Shown::new(&run.stdout, exit.stdout));
-    let stderr = show.stderr.then(|| Shown::new(&run.stderr, exit.stderr));
+    let stdout = show.stdout.then(|| Shown::new("stdout", &run.stdout, exit.stdout));
+    let stderr = show.stderr.then(|| Shown::new("stderr", &run.stderr, exit.stderr));
     let (code, signal) = match exit.status {
         Status::Code(code) => (Some(code), None),
         Status::Signal(signal) => (None, Some(signal)),
     };
     let problem = problem(exit.ended, exit.status, exit.duration_ms);
-    let cut = |shown: &Option<Shown>| shown.as_ref().is_some_and(|shown| shown.cut);
+    let cut = |shown: &Option<Shown>| shown.as_ref().is_some_and(|shown| shown.note.is_some());
 
     let mut structured = standing(Some(&run.started.rule));
     structured.extend([
@@ -192,32 +193,44 @@ fn problem(ended: Ended, status: Status, duration_ms: u64) -> Option<String> {
 /// One stream, fit to be shown.
 struct Shown {
     text: String,
-    cut: bool,
-    passed: usize,
-    written: u64,
+    note: Option<String>,
 }
 
 impl Shown {
-    fn new(bytes: &[u8], report: StreamReport) -> Self {
-        let (text, clipped) = readable(bytes, limits::RUN_OUTPUT);
-        let kept = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        let cut = clipped || report.truncated() || kept < report.passed;
-        Self { text, cut, passed: bytes.len(), written: report.written }
+    fn new(name: &str, kept: &Kept, report: StreamReport) -> Self {
+        let (head, tail) = (kept.head(), kept.tail());
+        let written = report.written;
+        if kept.dropped() == 0 {
+            let (text, clipped) = readable(&[head, tail].concat(), limits::RUN_OUTPUT);
+            let shown = head.len() + tail.len();
+            let cut = clipped || u64::try_from(shown).unwrap_or(u64::MAX) < written;
+            let note = cut.then(|| {
+                format!(
+                    "{name} is truncated: {written} bytes were written, the first {shown} are kept"
+                )
+            });
+            return Self { text, note };
+        }
+        let (beginning, _) = readable(head, limits::RUN_OUTPUT / 2);
+        let line_end = if beginning.is_empty() || beginning.ends_with('\n') { "" } else { "\n" };
+        let end = readable_end(tail, limits::RUN_OUTPUT / 2);
+        let text = format!("{beginning}{line_end}[{} bytes dropped]\n{end}", kept.dropped());
+        let note = format!(
+            "{name} is truncated: {written} bytes were written, the first {} and the last {} are \
+             kept",
+            head.len(),
+            tail.len()
+        );
+        Self { text, note: Some(note) }
     }
 }
 
 fn section(name: &str, shown: Option<&Shown>) -> String {
-    let Some(Shown { text, cut, passed, written }) = shown else {
+    let Some(Shown { text, note }) = shown else {
         return format!("--- {name} ---\n(not shown by this tool)\n");
     };
     let text = if text.is_empty() { "(none)" } else { text };
-    let note = if *cut {
-        format!(
-            "[{name} is truncated: {written} bytes were written, the first {passed} are kept]\n"
-        )
-    } else {
-        String::new()
-    };
+    let note = note.as_ref().map(|note| format!("[{note}]\n")).unwrap_or_default();
     let end = if text.ends_with('\n') { "" } else { "\n" };
     format!("--- {name} ---\n{text}{end}{note}")
 }

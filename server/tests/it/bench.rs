@@ -30,7 +30,7 @@ pids = 20
 nofile = 64
 fsize = "32M"
 workdir_size = "64M"
-output = { stdout = "64K", stderr = "16K", hard = "4M" }
+output = { stdout = "64K", stderr = "16K", head = "16K", hard = "4M" }
 stdin = "256K"
 env = { PATH = "/usr/bin" }
 

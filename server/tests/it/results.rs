@@ -128,10 +128,15 @@ fn output_over_the_policys_limit_is_truncated_and_says_so() {
     let result = bench.client().attack(&["flood", "200000"]);
     let structured = &result["structuredContent"];
     assert_eq!(structured["truncated"], true, "{structured}");
-    assert_eq!(structured["stdout"].as_str().unwrap().len(), 64 * 1024);
+    let shown = structured["stdout"].as_str().unwrap();
+    let gap = format!("\n[{} bytes dropped]\n", 200_004 - 64 * 1024);
+    let (beginning, end) = shown.split_once(&gap).unwrap();
+    assert_eq!((beginning.len(), end.len()), (16 * 1024, 48 * 1024));
     // The last words are the program's own `ok`.
+    assert!(end.ends_with("yok \n"));
     assert_eq!(structured["stdout_bytes"], 200_004);
-    let note = "stdout is truncated: 200004 bytes were written, the first 65536 are kept";
+    let note = "stdout is truncated: 200004 bytes were written, the first 16384 and the last 49152 \
+                are kept";
     assert!(text(&result).contains(note));
 }
 

@@ -63,6 +63,7 @@ const RUNNER: Layers = &[
     &["stage2"],
     &["sandbox"],
     &["admission", "audit", "diagnostic", "plan", "slots", "sys", "workdir"],
+    &["line", "requests"],
 ];
 
 const PROTO: Layers = &[

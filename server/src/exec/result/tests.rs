@@ -8,15 +8,21 @@ use crate::catalog::schema;
 
 const BOTH: Show = Show { stdout: true, stderr: true };
 
+fn kept(bytes: &[u8]) -> Kept {
+    let mut kept = Kept::default();
+    kept.push(bytes);
+    kept
+}
+
 fn run(ended: Ended, status: Status, stdout: &[u8], stderr: &[u8]) -> Run {
     let report = |bytes: &[u8]| {
         let n = u64::try_from(bytes.len()).unwrap();
-        StreamReport { written: n, passed: n }
+        StreamReport { written: n, passed: n, sha256: [0; 32] }
     };
     Run {
         started: Started { rule: Text::new("date").unwrap(), argv: List::default() },
-        stdout: stdout.to_vec(),
-        stderr: stderr.to_vec(),
+        stdout: kept(stdout),
+        stderr: kept(stderr),
         exit: Exit {
             status,
             ended,
@@ -94,6 +100,22 @@ fn what_was_dropped_is_said_and_a_hidden_stream_is_nowhere() {
     assert_eq!(structured["stdout_bytes"], 5_000);
     assert!(structured.get("stderr").is_none());
     assert!(!outcome.text.contains("hidden"));
+}
+
+#[test]
+fn a_gap_is_shown_at_its_place() {
+    let mut run = run(Ended::Itself, Status::Code(0), b"", b"");
+    run.stdout = kept(b"first");
+    run.stdout.gap(4_991);
+    run.stdout.push(b"last\n");
+    run.exit.stdout = StreamReport { written: 5_000, passed: 9, sha256: [0; 32] };
+    let outcome = finished(&run, BOTH);
+    let shown = "--- stdout ---\nfirst\n[4991 bytes dropped]\nlast\n[stdout is truncated: 5000 bytes \
+                 were written, the first 5 and the last 5 are kept]\n";
+    assert!(outcome.text.contains(shown), "{}", outcome.text);
+    let structured = outcome.structured.unwrap();
+    assert_eq!(structured["truncated"], true);
+    assert_eq!(structured["stdout"], "first\n[4991 bytes dropped]\nlast\n");
 }
 
 #[test]
