@@ -75,6 +75,8 @@ fn main() {
         Some("hardlink") => fs::hard_link("/etc/passwd", "/tmp/passwd").map(|()| String::new()),
         Some("fds") => fds(),
         Some("status") => fs::read_to_string("/proc/self/status"),
+        Some("limits") => fs::read_to_string("/proc/self/limits"),
+        Some("mounts") => fs::read_to_string("/proc/self/mountinfo"),
         Some("pids") => pids(),
         Some("environ") => Ok(environ()),
         Some("cwd") => std::env::current_dir().map(|dir| dir.display().to_string()),

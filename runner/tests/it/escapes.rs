@@ -19,6 +19,7 @@ pub(crate) fn cases() -> Vec<Case> {
         files_outside_the_policy_cannot_be_read,
         a_capability_that_overrides_permissions_is_not_there,
         the_hosts_directories_are_hidden,
+        what_hides_them_takes_no_programs_devices_or_set_user_ids,
         nothing_is_writable_but_the_work_directory,
         other_programs_cannot_be_executed,
         a_file_of_ones_own_cannot_run_through_the_loader,
@@ -81,6 +82,25 @@ fn the_hosts_directories_are_hidden() {
     refused(&bench, "attacker", &["stat", secret], "ENOENT");
     refused(&bench, "attacker", &["stat", "/root/.bashrc"], "ENOENT");
     refused(&bench, "attacker", &["stat", bench.socket.to_str().unwrap()], "ENOENT");
+}
+
+fn what_hides_them_takes_no_programs_devices_or_set_user_ids() {
+    let bench = Bench::start();
+    let mounts = bench.run("attacker", &["mounts"]).attempt().to_owned();
+    for directory in [
+        "/tmp", "/var/tmp", "/run", "/home", "/root", "/srv", "/mnt", "/media", "/dev/shm", "/boot",
+    ] {
+        let on_the_host = std::fs::symlink_metadata(directory);
+        if !on_the_host.is_ok_and(|metadata| metadata.is_dir()) {
+            continue;
+        }
+        // proc_pid_mountinfo(5): ID parent major:minor root WHERE OPTIONS ... - TYPE ...
+        let line = mounts.lines().rfind(|line| line.split(' ').nth(4) == Some(directory));
+        let line = line.unwrap_or_else(|| panic!("{directory} is not covered"));
+        let options: Vec<_> = line.split(' ').nth(5).unwrap().split(',').collect();
+        assert!(line.contains(" - tmpfs "), "{line}");
+        assert!(["noexec", "nosuid", "nodev"].iter().all(|o| options.contains(o)), "{line}");
+    }
 }
 
 fn nothing_is_writable_but_the_work_directory() {

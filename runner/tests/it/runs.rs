@@ -25,6 +25,7 @@ pub(crate) fn cases() -> Vec<Case> {
         the_runner_itself_can_gain_nothing,
         the_audit_log_has_a_line_before_and_a_line_after,
         a_refusal_names_rule_argument_and_reason,
+        every_limit_holds_in_the_run,
     ];
     let root = cases![Root:
         a_run_has_nothing_that_the_policy_does_not_name,
@@ -187,6 +188,25 @@ fn a_refusal_names_rule_argument_and_reason() {
     assert_eq!(denial.rule.as_ref().map(Text::as_str), Some("attacker"));
     assert_eq!(denial.argument, Some(1));
     assert!(!denial.reason.is_empty());
+}
+
+fn every_limit_holds_in_the_run() {
+    let bench = Bench::start();
+    let limits = bench.run("attacker", &["limits"]).attempt().to_owned();
+    for (name, soft, hard) in [
+        ("Max cpu time", "2", "4"),
+        ("Max file size", "33554432", "33554432"),
+        ("Max core file size", "0", "0"),
+        ("Max open files", "64", "64"),
+        ("Max locked memory", "0", "0"),
+        ("Max address space", "536870912", "536870912"),
+        ("Max msgqueue size", "0", "0"),
+        ("Max realtime priority", "0", "0"),
+    ] {
+        let line = limits.lines().find_map(|line| line.strip_prefix(name)).expect(name);
+        let words: Vec<_> = line.split_whitespace().take(2).collect();
+        assert_eq!(words, [soft, hard], "{name}");
+    }
 }
 
 /// The lines of `/proc/self/status` that say who a process is and what it may do.
