@@ -139,7 +139,9 @@ impl Run<'_> {
             // Who is admitted at once runs, and the supervisor hears what else was said.
             biased;
             admitted = self.runner.lines.admit(&plan.rule, bounds) => admitted,
-            () = requests.end() => return Err(self.busy("the front end left the queue", RETRY_AFTER).await),
+            () = requests.end() => {
+                return Err(self.busy("the front end left the queue", RETRY_AFTER).await);
+            }
             () = self.runner.shutdown.cancelled() => {
                 return Err(self.busy("the runner is stopping", RETRY_AFTER).await);
             }

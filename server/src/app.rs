@@ -60,7 +60,7 @@ pub enum StartError {
     Listen {
         /// The address.
         address: SocketAddr,
-        /// Why. Not a source, which would be told a second time after the hint.
+        /// Why.
         source: io::Error,
     },
     /// The store does not open.
